@@ -91,7 +91,7 @@ def test_one_subscription_is_one_line_in_columns_no_wider_than_the_terminal(last
 
 
 def test_a_canary_that_is_under_way_is_shown_at_its_step(last):
-    rows = [status.row() for status in last.statuses(["api"])]
+    rows = [plain(status.row()) for status in last.statuses(["api"])]
     rows[0] |= {"verdict": "progressing", "verdict_at": "2024-05-06T07:08:09Z"}
     for progress, shown in (
         ({"step": 2, "steps": 4}, "progressing 2/4 3m"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 
@@ -73,7 +74,14 @@ async def test_after_that_only_what_is_new_is_read_also_by_the_next_process(repo
     await mirror.recall("main", (await ready(mirror)).revision)
     read = []
     history = remote.Remote.history
-    monkeypatch.setattr(remote.Remote, "history", lambda *args, **more: read.append(history(*args, **more)) or read[-1])
+
+    @contextlib.contextmanager
+    def counted(*args, **more):
+        with history(*args, **more) as commits:
+            read.append(commits)
+            yield commits
+
+    monkeypatch.setattr(remote.Remote, "history", counted)
     for process in (mirror, mirrors(server.url("fleet.git"))):
         head = fill(repository, 201)
         assert (await ready(process)).revision == head

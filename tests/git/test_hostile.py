@@ -329,3 +329,25 @@ async def test_a_listed_head_that_is_no_name_of_an_object_is_refused(mirrors):
         error = await refusal(mirrors(server.url).look("main"))
     assert error.code == "git-protocol"
     assert "ghp_" not in error.message
+
+
+def told_at_length(count: int, message: bytes):
+    """A repository of *count* commits in a row that each say *message*."""
+    root = evil.folder((b"100644", b"a.yaml", evil.name_of(evil.BLOB, MARKED)))
+    made = [evil.commit_of(evil.name_of(evil.TREE, root), message)]
+    for _ in range(count - 1):
+        head, _, rest = evil.commit_of(evil.name_of(evil.TREE, root), message).partition(b"author")
+        made.append(head + b"parent " + evil.name_of(evil.COMMIT, made[-1]).encode() + b"\nauthor" + rest)
+    entries = [evil.entry(evil.COMMIT, data) for data in made]
+    pack = evil.pack(*entries, evil.entry(evil.TREE, root), evil.entry(evil.BLOB, MARKED))
+    return evil.name_of(evil.COMMIT, made[-1]), pack
+
+
+@pytest.mark.parametrize("message", [b"m" * 2**20, b"S\n\n" + b"Updater-Subscription: \xf0\x9f\x90\xb3\n" * 2**15])
+async def test_a_history_that_says_gigabytes_in_a_small_pack_is_refused_with_the_name_of_its_setting(mirrors, message):
+    with HostileGit(*told_at_length(30, message)) as server:
+        mirror = mirrors(server.url, memory=16 * 2**20)
+        head = await fetched(mirror)
+        error = await refusal(mirror.recall("main", head))
+    assert error.code == "git-limit"
+    assert "git.limits.memory" in error.hint

@@ -3,6 +3,7 @@
 import gc
 import random
 import struct
+import weakref
 import zlib
 
 import pytest
@@ -148,6 +149,22 @@ async def test_a_history_of_odd_packs_is_a_named_error(mirrors):
                 await mirror.history(HEAD)
             except GitError as error:
                 assert error.code in {"git-protocol", "git-limit", "history-missing"}, lie  # noqa: PT017
+
+
+def test_what_was_read_of_a_pack_is_freed_when_the_store_is_closed(tmp_path):
+    """A daemon opens stores all day: what it held of each waits for no search for cycles."""
+    store = stored(tmp_path / "m")
+    gc.collect()
+    gc.disable()
+    try:
+        store.open()
+        assert store.packs.load(HEAD, COMMIT_KIND) == TIP
+        held = [weakref.ref(pack) for pack in store.packs._objects.packs]
+        assert held
+        store.close()
+        assert [pack() for pack in held] == [None] * len(held)
+    finally:
+        gc.enable()
 
 
 def stored(folder) -> MirrorStore:

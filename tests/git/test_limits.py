@@ -1,5 +1,6 @@
 """Large objects of all repositories share one budget, and the deltas of a pack need little of it at one time."""
 
+import contextlib
 import random
 import threading
 import zlib
@@ -10,6 +11,7 @@ from tests.fakes import hostile_git as evil
 from updater.errors import GitError
 from updater.git.inflation import Chains, Surveyor, index_entries, resolved
 from updater.git.limits import MEBIBYTE, Bounds, MemoryBudget, RepositoryLimits, shown_size
+from updater.git.packed_commits import read_commits
 
 
 def test_a_budget_lets_one_wait_until_another_is_done():
@@ -104,3 +106,57 @@ def test_a_pack_that_is_cut_is_refused(at):
     pack, _ = chained(3, SHAPES["line"])
     with pytest.raises((ValueError, IndexError, zlib.error)):
         index_entries(pack[:at], Bounds())
+
+
+def messages(count: int, size: int) -> list[bytes]:
+    return [evil.commit_of("1" * 40, b"%06d" % number + b"m" * size) for number in range(count)]
+
+
+def whole(made):
+    return evil.pack(*(evil.entry(evil.COMMIT, data) for data in made))
+
+
+def pointed(made):
+    """Each commit is a delta of the first one, which it says how far away it stands."""
+    entries = [evil.entry(evil.COMMIT, made[0])]
+    for data in made[1:]:
+        entries.append(evil.entry(evil.OFS_DELTA, _replaced(made[0], data), base=_distance(sum(map(len, entries)))))
+    return evil.pack(*entries)
+
+
+def named(made):
+    base = bytes.fromhex(evil.name_of(evil.COMMIT, made[0]))
+    deltas = (evil.entry(evil.REF_DELTA, _replaced(made[0], data), base=base) for data in made[1:])
+    return evil.pack(evil.entry(evil.COMMIT, made[0]), *deltas)
+
+
+def _replaced(base: bytes, data: bytes) -> bytes:
+    at = next(place for place in range(len(base)) if base[place : place + 6] == b"000000")
+    head = b"\xb0" + at.to_bytes(2, "little")
+    rest = len(base) - at - 6
+    tail = b"\xff" + (at + 6).to_bytes(4, "little") + rest.to_bytes(3, "little")
+    return evil.delta(len(base), len(data), head + b"\x06" + data[at : at + 6] + tail)
+
+
+@pytest.mark.parametrize("packed", [whole, pointed, named])
+def test_small_packs_of_long_messages_are_refused_before_they_fill_the_memory(packed):
+    made = messages(40, MEBIBYTE)
+    sent, read = packed(made), []
+    assert len(sent) < MEBIBYTE
+    with contextlib.ExitStack() as held:
+        with pytest.raises(GitError) as caught:
+            read.extend(read_commits(sent, Bounds(RepositoryLimits(memory=32 * MEBIBYTE)), held))
+        assert caught.value.code == "git-limit"
+        assert "git.limits.memory" in caught.value.hint
+    assert sum(map(len, read)) <= 32 * MEBIBYTE
+    with contextlib.ExitStack() as held:
+        assert sorted(read_commits(sent, Bounds(), held)) == made
+
+
+def test_the_memory_of_a_history_is_taken_until_it_is_done_with():
+    bounds = Bounds(RepositoryLimits(memory=32 * MEBIBYTE))
+    for _ in range(2):
+        with contextlib.ExitStack() as held:
+            assert len(list(read_commits(whole(messages(20, MEBIBYTE)), bounds, held))) == 20
+            assert bounds.budget._taken >= 20 * MEBIBYTE
+        assert bounds.budget._taken == 0

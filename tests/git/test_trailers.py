@@ -1,5 +1,7 @@
 """Our commits are recognised by committer and trailers, and never anybody else's."""
 
+import asyncio
+import dataclasses
 import subprocess
 
 import pytest
@@ -7,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.git_server import IDENTITY
-from updater.git.trailers import CommitLog, add_trailers, read_commit, read_past, read_trailers, undone, without_trailers
+from updater.git.own_commits import OwnCommits
+from updater.git.trailers import (
+    CommitLog,
+    add_trailers,
+    named_reverts,
+    read_commit,
+    read_past,
+    read_trailers,
+    undone,
+    without_trailers,
+)
 
 OURS = frozenset({"u@x"})
 
@@ -241,3 +253,86 @@ def test_a_log_that_grows_for_weeks_holds_what_its_walks_meet_and_little_more(tm
         assert log.walk(names[-1], 50) == ([log.get(name) for name in reversed(names[-50:])], True)
     assert sum(log.get(name) is not None for name in names) < 50 + 2 * 200
     assert len(CommitLog(tmp_path / "log").walk(names[-1], 700)[0]) == 700
+
+
+TEXTS = (
+    add_trailers("Update app to 1.1", subscriptions=["app", "web"], images=["ghcr.io/o/app:1.1"], rejected=["app sha256:1"]),
+    add_trailers("Update app 1.0 → 1.1\n\napp: 1.0 → 1.1\n  a.yaml:1\n\nSigned-off-by: A <a@x>", subscriptions=["app"]),
+    add_trailers(f"Take back app\n\nThis reverts commit {'1' * 40}.", subscriptions=["app"], rejected=["app 1.1"]),
+    f"Revert\n\nThis reverts commit {'1' * 40}, reversing\nchanges made to {'2' * 40}.\n\nUpdater-Subscription: a\n\nNone.\n",
+    f"This reverts commit {'1' * 40}.\n\nThis reverts commit {'2' * 40}.\n",
+    "  Update app  \r\n\r\nUpdater-Subscription: app\r\nUpdater-Place: app 1234\r\n",
+    "Updater-Subscription: only a subject",
+)
+
+
+@pytest.mark.parametrize("number", range(len(TEXTS)))
+def test_what_is_kept_of_a_message_says_what_the_whole_says(number):
+    whole = read_commit(raw(TEXTS[number]))
+    kept = dataclasses.replace(whole, message=TEXTS[number])
+    assert read_past(whole, OURS) == read_past(kept, OURS)
+    assert set(named_reverts(whole)) == set(named_reverts(kept))
+    assert read_past(dataclasses.replace(whole, message=read_commit(raw(whole.message or "S")).message), OURS) == read_past(
+        whole, OURS
+    )
+
+
+@given(st.text(), st.lists(st.text(min_size=1), max_size=3), st.booleans())
+def test_any_message_is_read_alike_from_what_is_kept_of_it(message, keys, is_revert):
+    text = add_trailers(message + (f"\n\nThis reverts commit {'1' * 40}.\n" if is_revert else ""), subscriptions=keys)
+    text = text.encode("utf-8", "replace").decode()
+    whole = read_commit(raw(text))
+    assert read_past(whole, OURS) == read_past(dataclasses.replace(whole, message=text), OURS)
+    assert set(named_reverts(whole)) == set(named_reverts(dataclasses.replace(whole, message=text)))
+
+
+def test_the_table_that_people_read_is_not_kept():
+    table = "".join(f"ghcr.io/o/app{number}: 1.0 → 1.1 (semver 1.x)\n  deploy/app{number}.yaml:1\n" for number in range(1000))
+    info = read_commit(raw(add_trailers(f"Update 1000 images\n\n{table}", subscriptions=["app"])))
+    assert info.text_bytes < 500
+
+
+async def test_a_message_of_very_many_trailers_is_read_in_linear_time():
+    """A hang is told by the bound: what is copied for each line would be a hundred gigabytes."""
+    text = "S\n\n" + "Updater-Subscription: app\n" * 300_000
+    async with asyncio.timeout(120):
+        assert len((await asyncio.to_thread(read_trailers, text))["Updater-Subscription"]) == 300_000
+
+
+def test_commits_that_say_much_are_remembered_up_to_a_bound_and_the_newest_first(tmp_path):
+    log, names = CommitLog(tmp_path / "log"), []
+    lines = "".join(f"Updater-Subscription: {number}→\n" for number in range(10_000))
+    for number in range(40):
+        made = raw(f"S {number}\n\n{lines}", parents=names[-1:], when=f"{1700000000 + number} +0000")
+        log.add([made], reaches_end=not names)
+        names.append(read_commit(made).revision)
+    found, is_whole = log.walk(names[-1], 200)
+    assert is_whole
+    assert len(found) == 40
+    assert sum(info.text_bytes for info in found) <= 8 * 2**20
+    told = [bool(info.message) for info in found]
+    assert told[:3] == [True, True, True]
+    assert told == sorted(told, reverse=True)
+    assert (tmp_path / "log").stat().st_size <= 12 * 2**20
+    assert CommitLog(tmp_path / "log").walk(names[-1], 3)[1]
+
+
+def test_a_file_of_commits_that_is_too_large_is_not_read(tmp_path):
+    with (tmp_path / "log").open("wb") as file:
+        file.truncate(2**40)
+    made, tip = chain(3)
+    log = CommitLog(tmp_path / "log")
+    assert log.walk(tip, 3) == ([], False)
+    log.add(made)
+    assert len(CommitLog(tmp_path / "log").walk(tip, 3)[0]) == 3
+
+
+def test_what_many_commits_say_alike_is_held_once():
+    own = OwnCommits({"u@x"})
+    one, two = (
+        own.read(info(add_trailers(f"S {when}", subscriptions=["app"], policies=["semver 1.x"], places=["app 12"]), when=when))
+        for when in (1, 2)
+    )
+    assert one.subscriptions is two.subscriptions
+    assert one.policies is two.policies
+    assert one.places is two.places

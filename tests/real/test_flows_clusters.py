@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,12 @@ from tests.real import cluster as real_cluster
 from tests.real.argocd_flows import MERGE, Flow, FlowLab, denied
 from tests.real.daemon_process import environment, until
 from tests.real.lab_objects import ROOT
+from tests.real.parts import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("flows_clusters")]
 
 WEB = "Deployment/shop/web"
+ROLLOUT = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web"
 PATH = "/apis/apps/v1/namespaces/shop/deployments/web"
 READING = [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}]
 LOST = "watch lost"
@@ -49,10 +52,7 @@ class Clusters(Flow):
                 "spec": {
                     "replicas": 1,
                     "selector": {"matchLabels": labels},
-                    "template": {
-                        "metadata": {"labels": labels},
-                        "spec": {"containers": [{"name": "web", "image": f"{self.image}:{value}"}]},
-                    },
+                    "template": self.pods(value, labels),
                 },
             }
         )
@@ -76,6 +76,24 @@ class Clusters(Flow):
         spec = {"user": f"system:serviceaccount:shop:{account}", "resourceAttributes": asked}
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
         return self.other.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
+
+    def replica_set(self, value, hash_):
+        """Make the pods in the other cluster that a Rollout may call stable."""
+        labels = {"app": "web", "rollouts-pod-template-hash": hash_}
+        metadata = {"name": f"web-{hash_}", "namespace": "shop", "labels": labels}
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": self.pods(value, labels)}
+        self.other.apply_object({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec})
+
+    def rolls(self, value, *, current, **status):
+        """Do what an agent and Argo Rollouts do in the other cluster: the Rollout asks for this image, and says how far it is."""
+        metadata, spec = {"name": "web", "namespace": "shop"}, {"template": self.pods(value, {"app": "web"})}
+        self.other.apply_object({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": metadata, "spec": spec})
+        generation = self.other.request("GET", ROLLOUT)["metadata"]["generation"]
+        body = {"observedGeneration": str(generation), "stableRS": "first", "currentPodHash": current, "abort": False, **status}
+        self.other.request("PATCH", f"{ROLLOUT}/status", {"status": body}, form=MERGE)
+
+    def pods(self, value, labels):
+        return {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": f"{self.image}:{value}"}]}}
 
     def promotes(self, staging):
         """Start a daemon: production, in the cluster of the daemon, follows staging."""
@@ -128,6 +146,7 @@ def clusters(tmp_path_factory):
     lab = FlowLab(tmp_path_factory.mktemp("prod"), namespaces=("shop", "argocd"), values=values)
     with lab, real_cluster.start(tmp_path_factory.mktemp("staging")) as other:
         other.namespace("shop")
+        other.install("argoproj.io", "Rollout", "rollouts")
         yield lab, other
 
 
@@ -137,10 +156,10 @@ def flow(clusters, tmp_path):
     made = Clusters(lab, tmp_path)
     made.clear()
     made.other = other
-    made.push("web", "1.0.0")
+    made.first = f"1.0.0@{lab.push_tag(f'{made.images}/web', '1.0.0', labels={'tag': '1.0.0'})}"
     for stage, cluster in (("staging", other), ("prod", lab.cluster)):
-        made.line_is(stage, "1.0.0")
-        made.runs(cluster, "1.0.0")
+        made.line_is(stage, made.first)
+        made.runs(cluster, made.first)
     yield made
     assert not denied(made.asked())
 
@@ -149,14 +168,13 @@ def test_production_takes_exactly_what_staging_ran_healthy_in_another_cluster(fl
     """A Deployment of the same name in production's own cluster says nothing of staging."""
     with flow.promotes(flow.elsewhere()) as daemon:
         daemon.until(daemon.is_ready)
-        before = flow.line("prod")
         written = flow.comes_to_staging(daemon, "1.1.0")
         assert "@sha256:" in written
         flow.runs(flow.lab.cluster, written)
         flow.runs(flow.other, written, available=0)
         daemon.until(lambda: daemon.metric("updater_releases_in_flight") == 1)
         flow.waits(daemon)
-        assert flow.line("prod") == before
+        assert flow.line("prod") == flow.first
         flow.runs(flow.other, written)
         daemon.until(lambda: flow.line("prod") == written)
         daemon.until(lambda: daemon.metric("updater_releases_total", verdict="healthy") == 2)
@@ -188,12 +206,11 @@ def test_while_the_other_cluster_is_away_production_waits_and_that_is_said_once(
 def test_without_rights_in_the_other_cluster_production_waits_and_the_reason_names_the_cluster(flow):
     with flow.promotes(flow.elsewhere(rules=[])) as daemon:
         daemon.until(daemon.is_ready)
-        before = flow.line("prod")
         flow.comes_to_staging(daemon, "1.1.0")
         daemon.until(lambda: LOST in daemon.said())
         daemon.until(lambda: "(cluster staging)" in daemon.said())
         flow.waits(daemon)
-        assert flow.line("prod") == before
+        assert flow.line("prod") == flow.first
         said = [line for line in daemon.said().splitlines() if LOST in line]
         assert len(said) == 1
         assert "cluster=staging" in said[0]
@@ -218,3 +235,36 @@ def test_a_context_that_no_kubeconfig_has_is_refused_at_the_start_and_at_a_reloa
         written = flow.comes_to_staging(daemon, "1.1.0")
         flow.runs(flow.other, written)
         daemon.until(lambda: flow.line("prod") == written)
+
+
+def test_a_kubeconfig_that_changed_counts_after_a_reload(flow):
+    staging = flow.elsewhere()
+    path = Path(staging["kubeconfig"])
+    right = path.read_text()
+    path.write_text(right.replace(flow.other.url, f"https://127.0.0.1:{free_port()}"))
+    with flow.promotes(staging) as daemon:
+        daemon.until(daemon.is_ready)
+        daemon.until(lambda: LOST in daemon.said())
+        written = flow.comes_to_staging(daemon, "1.1.0")
+        flow.runs(flow.other, written)
+        path.write_text(right)
+        daemon.reload()
+        daemon.until(lambda: flow.line("prod") == written)
+
+
+def test_a_bad_release_is_taken_back_to_what_the_other_cluster_keeps(flow):
+    """A Rollout says which of its ReplicaSets is stable; both are asked of its own cluster."""
+    rules = [
+        {"apiGroups": ["argoproj.io"], "resources": ["rollouts"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
+    ]
+    staging = {**flow.elsewhere(rules=rules), "workload": "Rollout/shop/web", "on_bad": "revert"}
+    flow.replica_set(flow.first, "first")
+    flow.rolls(flow.first, phase="Healthy", current="first")
+    with flow.promotes(staging) as daemon:
+        daemon.until(daemon.is_ready)
+        written = flow.comes_to_staging(daemon, "1.1.0")
+        flow.rolls(written, phase="Degraded", current="second", abort=True, message="RolloutAborted: aborted")
+        daemon.until(lambda: flow.line("staging") == flow.first)
+        assert daemon.metric("updater_releases_total", verdict="bad") == 1

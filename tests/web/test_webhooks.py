@@ -331,7 +331,7 @@ def test_who_signs_is_never_believed_for_the_secret_alone(kind):
     assert proof(kind, headers={"authorization": "s3cret"}, query={"secret": "s3cret"}) is Proof.MISSING
 
 
-def test_the_token_of_pubsub_is_no_proof_and_does_not_stand_in_the_way_of_the_secret():
+def test_the_token_of_pubsub_is_not_taken_for_the_secret_and_does_not_stand_in_its_way():
     token = {"authorization": f"Bearer {jwt.encode({'iss': 'https://accounts.google.com'}, 'k' * 32)}"}
     assert proof("google", headers=token) is Proof.WRONG
     assert proof("google", headers=token, query={"secret": "s3cret"}) is Proof.FITS

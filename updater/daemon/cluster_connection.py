@@ -24,7 +24,7 @@ class ClusterConnection:
         self._count = count
         self._opened: list[HttpClient] = []
         self._client: KubeClient | None = None
-        self._elsewhere: dict[ClusterContext, KubeClient] = {}
+        self._elsewhere: HttpClient | None = None
 
     @property
     def client(self) -> KubeClient:
@@ -34,16 +34,13 @@ class ClusterConnection:
 
             kubeconfig = self.settings.kubeconfig
             access = find_access(Path(kubeconfig).expanduser() if kubeconfig else None, self.settings.context or "")
-            self._client = self._made(access)
+            self._client, _ = self._made(access, None)
         return self._client
 
-    def client_of(self, cluster: ClusterContext | None) -> KubeClient:
-        """Return the client of another cluster, or of this one; raise `ConfigError` as `client` does."""
-        if cluster is None:
-            return self.client
-        if cluster not in self._elsewhere:
-            self._elsewhere[cluster] = self._made(self.access_of(cluster))
-        return self._elsewhere[cluster]
+    def client_of(self, cluster: ClusterContext) -> KubeClient:
+        """Return a new client of another cluster, as its kubeconfig says now; raise `ConfigError` as `client` does."""
+        client, self._elsewhere = self._made(self.access_of(cluster), self._elsewhere)
+        return client
 
     def access_of(self, cluster: ClusterContext) -> ClusterAccess:
         """Return the way to another cluster; raise `ConfigError` as `client` does."""
@@ -68,10 +65,11 @@ class ClusterConnection:
         self._opened.append(made := HttpClient(patience=patience))
         return made
 
-    def _made(self, access: ClusterAccess) -> KubeClient:
+    def _made(self, access: ClusterAccess, http: HttpClient | None) -> tuple[KubeClient, HttpClient]:
         from updater.kube.client import PATIENCE, KubeClient  # noqa: PLC0415 - see `client`
 
-        return KubeClient(access, self.http_with(PATIENCE), observe=self._count)
+        http = http or self.http_with(PATIENCE)
+        return KubeClient(access, http, observe=self._count), http
 
     async def close(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 | lives as long as | task |
 |---|---|
-| the process | work off the reports for listeners that wait; send notifications, with a task for each route that has any; look at the files, and at the peer's settings; measure the event loop; take part in choosing a leader, from the first generation on that reads a cluster |
+| the process | work off the reports for listeners that wait; send notifications, with a task for each route that has any; look at the files, and at the peer's settings; measure the event loop; look for unreachable cycles; take part in choosing a leader, from the first generation on that reads a cluster |
 | a generation | follow each source (which watches its kinds and writes its answers, in a group of its own); follow what people decided; ask again who may push; say what policies choose by themselves; close pull requests that nobody asks for any more; watch workloads and judge releases, where some are followed; the schedule, with a worker for each destination |
 
 They live in one `asyncio.TaskGroup` of one call, so that none outlives what it works for, and a bug in one of them ends the daemon with its
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from updater.daemon.cycles import LOOKED_EVERY, CycleSearch
 from updater.daemon.loop_watch import measure_blocks
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def process_tasks(process: Process, looks: Looks, election: Callable[[], Corouti
         LongTask(name="look at files", run=partial(_again_and_again, LOOK_AT_FILES_EVERY, looks.files, process.log)),
         LongTask(name="look at the peer's settings", run=partial(_again_and_again, looks.peer_every, looks.peer, process.log)),
         LongTask(name="measure the event loop", run=partial(measure_blocks, process.metrics)),
+        LongTask(name="look for cycles", run=partial(_again_and_again, LOOKED_EVERY, CycleSearch().look, process.log)),
         LongTask(name="leader election", run=election),
     )
 

@@ -41,6 +41,7 @@ class WatchedClusters:
         self._subscriptions = {item.key: item for item in subscriptions}
         clusters = {_cluster_of(item) for item in self._subscriptions.values()} | ({None} if namespaces else set())
         self._watches: dict[ClusterContext | None, WorkloadWatch | None] = dict.fromkeys(clusters)
+        self._clients: dict[ClusterContext, KubeClient] = {}
 
     @property
     def is_listed(self) -> bool:
@@ -57,7 +58,7 @@ class WatchedClusters:
     def client_for(self, key: str) -> KubeClient:
         """Return the cluster in which a subscription is followed; raise `ConfigError` where no way leads there."""
         item = self._subscriptions.get(key)
-        return self._process.cluster.client_of(_cluster_of(item) if item else None)
+        return self._client(_cluster_of(item) if item else None)
 
     async def run(
         self,
@@ -97,10 +98,18 @@ class WatchedClusters:
         """Return the way to a cluster; one that is wrong is tried again."""
         while True:
             try:
-                return self._process.cluster.client_of(cluster)
+                return self._client(cluster)
             except ConfigError as error:
                 self._process.log.warning("releases", detail=error.message, hint=error.hint, code=error.code)
                 await asyncio.sleep(TRIED_AGAIN)
+
+    def _client(self, cluster: ClusterContext | None) -> KubeClient:
+        connection = self._process.cluster
+        if cluster is None:
+            return connection.client
+        if cluster not in self._clients:
+            self._clients[cluster] = connection.client_of(cluster)
+        return self._clients[cluster]
 
     def _wanted(self, cluster: ClusterContext | None) -> Mapping[WatchPlace, Wanted]:
         own = [item for item in self._subscriptions.values() if _cluster_of(item) == cluster]

@@ -30,6 +30,8 @@ RATE: Final = 1500.0  # deliveries of one sender in a second
 BURST: Final = 5000.0
 TOLD_AGAIN: Final = 60.0
 MOST_CERTIFICATES: Final = 8
+CERTIFICATES_KEPT: Final = 3600.0
+AGAIN_AFTER: Final = 60.0
 LARGEST_CERTIFICATE: Final = 32 * 1024
 _TROUBLE: Final = frozenset({"unsigned", "refused", "malformed", "too-large", "slow", "limited", "unavailable", "not-leading"})
 
@@ -43,7 +45,7 @@ class WebhookDesk:
         self._secrets: dict[str, tuple[float, bytes]] = {}
         self._allowed: dict[str, tuple[float, float]] = {}
         self._told: dict[tuple[str, str], float] = {}
-        self._certificates: dict[str, bytes] = {}
+        self._certificates: dict[str, tuple[float, bytes]] = {}
         self._index: tuple[Plan, PushIndex] | None = None
 
     @property
@@ -63,17 +65,22 @@ class WebhookDesk:
         self._secrets[str(ref)] = (now, known)
         return known
 
-    async def certificate(self, url: str) -> bytes:
-        """Return a certificate of SNS, asked once; raise `UpdaterError`. The caller has checked that the address is Amazon's."""
-        if url not in self._certificates:
+    async def certificate(self, url: str, *, again: bool = False) -> bytes:
+        """Return certificates of SNS or Google, kept for a while; raise `UpdaterError`. The caller has checked the address.
+
+        With *again* they are asked for anew, where they were not just now: one is missing.
+        """
+        read_at, known = self._certificates.get(url, (0.0, b""))
+        if not known or time.monotonic() - read_at > (AGAIN_AFTER if again else CERTIFICATES_KEPT):
             request = HttpRequest(url=url, limit=LARGEST_CERTIFICATE, connection=Connection(is_guarded=True))
             answer = await self._process.http.send(request)
             if answer.status != 200 or answer.url != url:
                 raise HttpFailure(f"{url} returned HTTP {answer.status}", trouble=FailureKind.PROTOCOL)
             if len(self._certificates) >= MOST_CERTIFICATES:
                 self._certificates.clear()
-            self._certificates[url] = answer.body
-        return self._certificates[url]
+            self._certificates[url] = time.monotonic(), answer.body
+            return answer.body
+        return known
 
     def may_send(self, sender: WebhookSettings) -> bool:
         """Return whether a sender may send one more delivery now."""

@@ -8,6 +8,7 @@ taken back.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from updater.delivery.kinds import REPLICA_SET
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from updater.delivery.state import WorkloadState
     from updater.kube.client import KubeClient
     from updater.model.image import ImageRef
-    from updater.model.release import DeliveryOptions, Release, Workload
+    from updater.model.release import ClusterContext, DeliveryOptions, Release, Workload
     from updater.model.report import DestinationLanded, ReleaseJudged
 
 _HASH = "rollouts-pod-template-hash"
@@ -85,15 +86,23 @@ class Reversals:
 
         *client_for* returns the cluster in which a subscription is followed, by its key; it may raise `ConfigError`.
         """
+        lanes: defaultdict[ClusterContext | None, asyncio.Lock] = defaultdict(asyncio.Lock)
         try:
-            while True:
-                report = await self._waiting.get()
-                await self._order(report, client_for)
-                self._pending.discard(report.release.subscription)
-                self._wake(report.release.subscription)
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    report = await self._waiting.get()
+                    options = self._releases.options_of(report.release.subscription)
+                    lane = lanes[options.cluster if options else None]  # one that does not answer keeps nobody else waiting
+                    tasks.create_task(self._finish(report, client_for, lane), name="order a revert")
         finally:
             for key in self._pending:
                 self._memory.judged.pop(key, None)
+
+    async def _finish(self, report: ReleaseJudged, client_for: Callable[[str], KubeClient], lane: asyncio.Lock) -> None:
+        async with lane:
+            await self._order(report, client_for)
+        self._pending.discard(report.release.subscription)
+        self._wake(report.release.subscription)
 
     async def _order(self, report: ReleaseJudged, client_for: Callable[[str], KubeClient]) -> None:
         release = report.release

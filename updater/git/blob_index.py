@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _VERSION: Final = 1
 _FOLDER: Final = 0o040000
 _REGULAR: Final = 0o100000
-_SPARE: Final = 1_000
+_SPARE: Final = 250
 _SAVE_AFTER: Final = 500
 _KEPT_ROWS: Final = 20_000
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitError
 from updater.git.faults import fault
+from updater.git.limits import exceeded
 from updater.git.objects import COMMIT, object_name
 from updater.git.own_commits import OwnCommits
 from updater.git.remote import Haves, Remote
@@ -26,7 +27,7 @@ from updater.git.trailers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from updater.git.fetched_store import FetchedStore
     from updater.git.store import MirrorStore
@@ -58,7 +59,8 @@ class CommitHistory:
         if not is_whole:
             head = [revision] if self._log.get(revision) is not None else []  # what we lack is never claimed
             known = Haves.of([*head, *([self._anchor] if self._anchor else [])], head)
-            self._log.add(self._ask(revision, known, limit), reaches_end=True)
+            with self._ask(revision, known, limit) as raws:
+                self._log.add(raws, reaches_end=True)
             found, _ = self._log.walk(revision, limit)
         if not found:
             raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
@@ -91,10 +93,16 @@ class CommitHistory:
 
     def _learn(self, branch: str, revision: str, before: BranchDecisions | None) -> BranchDecisions:
         """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
-        raws, commits, missing = self._read_below(revision, before.head if before else None)
-        if before is not None and (before.head not in missing or not are_resolved(commits, before, self._log.get)):
-            before = None
-            raws, commits, _ = self._read_below(revision, None)
+        with self._read_below(revision, before.head if before else None) as (raws, commits, missing):
+            if before is None or (before.head in missing and are_resolved(commits, before, self._log.get)):
+                return self._decide(branch, revision, (raws, commits), before)
+        with self._read_below(revision, None) as (raws, commits, _):
+            return self._decide(branch, revision, (raws, commits), None)
+
+    def _decide(
+        self, branch: str, revision: str, read: tuple[dict[str, bytes], list[CommitInfo]], before: BranchDecisions | None
+    ) -> BranchDecisions:
+        raws, commits = read
         if not commits:
             raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
         named = [info for item in commits for name, _ in named_reverts(item) if (info := self._log.get(name)) is not None]
@@ -103,24 +111,33 @@ class CommitHistory:
         self._decided.put(branch, decided)
         return decided
 
-    def _read_below(self, revision: str, known: str | None) -> tuple[dict[str, bytes], list[CommitInfo], set[str]]:
-        """Ask for the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
-        try:
-            read = self._stored_above(known, revision) if known else None
-            read = read or self._ask(revision, Haves.of([known] if known else []), MOST)
-        except GitError as error:
-            if error.code not in {"history-large", "git-limit"}:
-                raise
-            read = self._ask(revision, Haves(), LIMIT, is_bounded=False)
-        commits = {info.revision: (info, raw) for raw in read for info in [read_commit(raw)]}
-        order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
-        return {name: raw for name, (_, raw) in commits.items()}, order, missing
+    @contextlib.contextmanager
+    def _read_below(self, revision: str, known: str | None) -> Iterator[tuple[dict[str, bytes], list[CommitInfo], set[str]]]:
+        """Yield the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
+        with contextlib.ExitStack() as held:
+            try:
+                read = self._stored_above(known, revision) if known else None
+                read = read or held.enter_context(self._ask(revision, Haves.of([known] if known else []), MOST))
+                commits = _taken_apart(read, self._remote.bounds.limits.memory)
+            except GitError as error:
+                if error.code not in {"history-large", "git-limit"}:
+                    raise
+                held.close()
+                read = held.enter_context(self._ask(revision, Haves(), LIMIT, is_bounded=False))
+                commits = _taken_apart(read, self._remote.bounds.limits.memory)
+            order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
+            yield {name: raw for name, (_, raw) in commits.items()}, order, missing
 
-    def _ask(self, revision: str, known: Haves, most: int, *, is_bounded: bool = True) -> tuple[bytes, ...]:
+    @contextlib.contextmanager
+    def _ask(self, revision: str, known: Haves, most: int, *, is_bounded: bool = True) -> Iterator[tuple[bytes, ...]]:
         """Ask the server; where it gives whole histories alone, the store has it already."""
-        if self._remote.is_uncut and (stored := _stored_below(self._keeper.store, revision, known, most)):
-            return stored
-        return self._remote.history(revision, known, most, is_bounded=is_bounded)
+        bounds = self._remote.bounds
+        if self._remote.is_uncut and (stored := _stored_below(self._keeper.store, revision, known, (most, bounds.limits.memory))):
+            with bounds.memory(sum(map(len, stored))):
+                yield stored
+        else:
+            with self._remote.history(revision, known, most, is_bounded=is_bounded) as raws:
+                yield raws
 
     def _stored_above(self, known: str, revision: str) -> tuple[bytes, ...] | None:
         """Return the commits from *revision* down to *known* where all of them were fetched, each with one parent."""
@@ -138,9 +155,9 @@ class CommitHistory:
         known = self._chain(expected, base)
         if known is not None:
             return known
-        raws = self._ask(expected, Haves.of([base] if base else []), LIMIT + 1)
-        self._log.add(raws)
-        infos = (self._log.get(object_name(COMMIT, raw)) for raw in raws)
+        with self._ask(expected, Haves.of([base] if base else []), LIMIT + 1) as raws:
+            self._log.add(raws)
+            infos = [self._log.get(object_name(COMMIT, raw)) for raw in raws]
         names = {info.revision: info for info in infos if info is not None}
         if len(names) > LIMIT:
             raise fault("foreign-commits", f"the push branch is more than {LIMIT} commits away from its base")
@@ -151,7 +168,8 @@ class CommitHistory:
         """Return one commit; at most one request. None where the server does not give it."""
         self._read_stored(revision)
         if self._log.get(revision) is None:
-            self._log.add(self._ask(revision, Haves(), 1))
+            with self._ask(revision, Haves(), 1) as raws:
+                self._log.add(raws)
         return self._log.get(revision)
 
     def extend(self, branch: str, tip: str, commits: Sequence[bytes]) -> None:
@@ -184,21 +202,39 @@ class CommitHistory:
         return found
 
 
+def _taken_apart(raws: Sequence[bytes], most: int) -> dict[str, tuple[CommitInfo, bytes]]:
+    """Read *raws*, by revision; raise `GitError` ``git-limit`` where what they say needs more than *most* bytes of memory."""
+    found: dict[str, tuple[CommitInfo, bytes]] = {}
+    left = most
+    for raw in raws:
+        info = read_commit(raw)
+        found[info.revision] = (info, raw)
+        left -= info.text_bytes
+        if left < 0:
+            raise exceeded("memory", "what the commits of one history say needs more memory", most)
+    return found
+
+
 def _with_revert(past: PastCommit, taken_back: Mapping[str, str]) -> PastCommit:
     return replace(past, reverted_by=taken_back[past.revision]) if past.revision in taken_back else past
 
 
-def _stored_below(store: MirrorStore, revision: str, known: Haves, most: int) -> tuple[bytes, ...]:
-    """Return the last *most* commits below *revision* and above *known*, newest first; none where one is not stored."""
+def _stored_below(store: MirrorStore, revision: str, known: Haves, most: tuple[int, int]) -> tuple[bytes, ...]:
+    """Return the last commits below *revision* and above *known*, newest first; none where one is not stored.
+
+    *most* is how many, and how many bytes of them: none for more bytes, and the server refuses those by its own pack.
+    """
     found: list[bytes] = []
     seen = {revision, *(name.decode() for name in known.haves if name not in known.shallow)}
-    waiting = [revision]
+    waiting, size = [revision], 0
     with contextlib.suppress(GitError):
         store.open()
-        while waiting and len(found) < most:
+        while waiting and len(found) < most[0] and size <= most[1]:
             found.append(store.packs.load(waiting.pop(0), COMMIT))
+            size += len(found[-1])
             parents = [name for name in read_commit(found[-1]).parents if name not in seen]
             seen.update(parents)
             waiting += parents
-        return tuple(found)
+        if size <= most[1]:
+            return tuple(found)
     return ()

@@ -378,18 +378,6 @@ def index_entries(
     return entries, chains.borrowed
 
 
-def read_commits(contents: Contents, bounds: Bounds) -> Iterator[bytes]:
-    """Yield every raw commit of a pack that builds on nothing outside; trees and files are passed over."""
-    survey = Surveyor(contents, bounds.limits).survey()
-    commits = {offset for _, offset, _ in survey.whole if read_header(contents, offset).kind == COMMIT}
-    for offset in sorted(commits):
-        yield read_whole(contents, read_header(contents, offset))
-    with bounds.memory(survey.memory):
-        chains = Chains(contents, survey, bounds.limits)
-        for offset in commits.intersection(survey.roots()):
-            yield from (data for _, _, data in chains.below(offset))
-
-
 def raw_name(kind: int, data: bytes) -> bytes:
     """Return the 20 bytes of an object's name."""
     return hashlib.sha1(b"%s %d\0" % (NAMES[kind], len(data)) + data, usedforsecurity=False).digest()

@@ -20,7 +20,7 @@ from updater.git.scanning import Scan
 from updater.git.sieve import Sieve
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from dulwich.objects import ShaFile
 
@@ -67,7 +67,9 @@ class Packs:
     def close(self) -> None:
         """Let go of the files."""
         if self._objects is not None:
+            held = list(self._objects._pack_cache.values())  # noqa: SLF001 - no public name
             self._objects.close()
+            _release(held)
         self._objects = self._sieve = None
 
     def __contains__(self, name: str) -> bool:
@@ -163,6 +165,13 @@ def _join(objects: DiskObjectStore, names: set[str]) -> None:
     for pack in old:
         if kept is None or pack.name() != kept.name():
             objects._remove_pack(pack)  # noqa: SLF001 - dulwich's own repack does so; nothing public does
+            _release([pack])
+
+
+def _release(packs: Iterable[Any]) -> None:
+    """Let closed *packs* be freed at once, with up to 8 MiB of bases each: what opens a pack holds it, and is held by it."""
+    for pack in packs:
+        pack._idx_load = pack._data_load = None  # noqa: SLF001 - no public name
 
 
 def _smallest(packs: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:

@@ -26,9 +26,10 @@ from updater.git.conversation import Conversation
 from updater.git.diagnosis import Diagnosis, Refusal, conflicting
 from updater.git.faults import fault
 from updater.git.http_client import GitHttpClient, HttpConnection
-from updater.git.inflation import Surveyor, read_commits
+from updater.git.inflation import Surveyor
 from updater.git.limits import Bounds, shown_size
 from updater.git.objects import is_object_id
+from updater.git.packed_commits import read_commits
 from updater.git.pipes import OpenPipes
 from updater.git.pushing import ZERO, RefUpdate, nothing_sent
 from updater.git.ref_names import HEADS, PEELED, TAGS, commit_of, full, short, shown
@@ -142,13 +143,15 @@ class Remote:
 
         _ask_cut(self, ask, known, depth, known.haves)
 
-    def history(self, want: str, known: Haves, depth: int, *, is_bounded: bool = True) -> tuple[bytes, ...]:
-        """Return up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
+    @contextlib.contextmanager
+    def history(self, want: str, known: Haves, depth: int, *, is_bounded: bool = True) -> Iterator[tuple[bytes, ...]]:
+        """Yield up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
 
         Trees and files are left out where the server can filter (``tree:0``); where it cannot they come and are dropped.
-        Raises `GitError` ``history-large`` where more than `git.limits.history` comes, if *is_bounded*.
+        The memory of all of them is taken while the block lasts. Raises `GitError`: ``history-large`` where more than
+        `git.limits.history` comes, if *is_bounded*, ``git-limit`` for more than may be held.
         """
-        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
+        with contextlib.ExitStack() as held, tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
             most = self.bounds.limits.history
 
             def ask(known: Haves, depth: int | None) -> None:
@@ -164,7 +167,8 @@ class Remote:
 
             _ask_cut(self, ask, known, depth, tuple(name for name in known.haves if name not in known.shallow))
             with self._diagnosis.named():
-                return tuple(_commits(file, self.bounds))
+                found = tuple(_commits(file, self.bounds, held))
+            yield found
 
     def push(
         self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile], *, options: Sequence[str] = ()
@@ -358,11 +362,11 @@ def judge_pack(file: Any, bounds: Bounds) -> None:
         return
 
 
-def _commits(file: Any, bounds: Bounds) -> Iterator[bytes]:
+def _commits(file: Any, bounds: Bounds, held: contextlib.ExitStack) -> Iterator[bytes]:
     if file.tell() == 0:
         return
     with _mapped(file) as contents:
-        yield from read_commits(contents, bounds)
+        yield from read_commits(contents, bounds, held)
 
 
 def _mapped(file: Any) -> mmap.mmap:

@@ -20,12 +20,13 @@ from updater.git.trailers import PLACE, REJECTED, SUBSCRIPTION, CommitInfo, brou
 from updater.model.text import is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 FORMAT: Final = 3
 MOST_BRANCHES: Final = 1000
 LARGEST: Final = 16 * 2**20
+MOST_TEXT: Final = LARGEST // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,12 @@ def decisions(head: str, commits: Sequence[CommitInfo], before: BranchDecisions 
                 brought[name, main] = found
     every = [*commits, *(info for info in (before.kept if before else ()) if info.revision not in known)]
     taken_back = undone(every, brought)
-    concerned = _concerned(every, brought) | _last_writes([info for info in every if info.revision not in taken_back])
-    kept = tuple(info for info in every if info.revision in concerned)
+    reverts = _concerned(every, brought)
+    writes = _last_writes([info for info in every if info.revision not in taken_back]) - reverts
+    kept_names = _fitting(
+        [*(info for info in every if info.revision in reverts), *(info for info in every if info.revision in writes)]
+    )
+    kept = tuple(info for info in every if info.revision in kept_names)
     named = {pair for info in kept for pair in named_reverts(info)}
     return BranchDecisions(head=head, kept=kept, brought={pair: found for pair, found in brought.items() if pair in named})
 
@@ -102,6 +107,18 @@ def _last_writes(commits: Sequence[CommitInfo]) -> set[str]:
                 for name in sums.split(","):
                     found.setdefault((info.committer, key, name), info.revision)
     return set(found.values())
+
+
+def _fitting(commits: Iterable[CommitInfo]) -> set[str]:
+    """Name the first of *commits* that together say no more than is kept of a branch."""
+    left = MOST_TEXT
+    found: set[str] = set()
+    for info in commits:
+        left -= info.text_bytes
+        if left < 0:
+            break
+        found.add(info.revision)
+    return found
 
 
 def _may_be_ours(info: CommitInfo) -> bool:

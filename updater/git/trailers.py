@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import heapq
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -43,6 +44,7 @@ TRAILERS: Final = {
     "branches": BRANCH,
     "places": PLACE,
 }
+_KEYS: Final = frozenset(TRAILERS.values())
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*+(.*)")
 _PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
 #: GitHub commits and signs what bots ask its API for itself, as noreply: then the bot is who committed
@@ -51,7 +53,8 @@ _BOT: Final = re.compile(rb"^author [^\n<>]*? ?<([^<>\n]{1,200}\[bot\]@users\.no
 _MAX_FILE: Final = 2 * 2**20
 _ROOM: Final = 4  # a file that grew to so many times its limit is shortened while the program runs
 KEPT: Final = 1000
-_GROWTH: Final = 200
+_GROWTH: Final = 100
+_MOST_TEXT: Final = 8 * 2**20
 
 # What `git revert` writes into the body (git, sequencer.c); of a merge also the parent whose state came back.
 _REVERTS: Final = re.compile(
@@ -61,7 +64,10 @@ _REVERTS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitInfo:
-    """What is kept of a commit; *message* is "" where it holds none of our trailers, *committer* an address in lower case."""
+    """What is kept of a commit; *committer* is an address in lower case.
+
+    *message* holds its subject, what it says that it reverts, and our trailers; "" where it has neither of the two.
+    """
 
     revision: str
     parents: tuple[str, ...]
@@ -69,6 +75,11 @@ class CommitInfo:
     committer: str
     when: datetime
     message: str
+
+    @property
+    def text_bytes(self) -> int:
+        """How much memory the text takes: one character that is not Latin makes all of them wider."""
+        return sys.getsizeof(self.message) if self.message else 0
 
 
 def add_trailers(message: str, **values: Sequence[str]) -> str:
@@ -99,11 +110,11 @@ def read_trailers(message: str) -> dict[str, tuple[str, ...]]:
     paragraphs = re.split(r"\n[ \t]*\n", message.replace("\r\n", "\n").strip())
     if len(paragraphs) < 2:
         return {}
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for line in paragraphs[-1].splitlines():
         if (match := _TRAILER.fullmatch(line)) is not None and match[2].strip():
-            found[match[1]] = (*found.get(match[1], ()), match[2].strip())
-    return found
+            found.setdefault(match[1], []).append(match[2].strip())
+    return {key: tuple(values) for key, values in found.items()}
 
 
 def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
@@ -183,8 +194,19 @@ def read_commit(raw: bytes) -> CommitInfo:
         tree=commit_tree(raw),
         committer=_committer(person[2], head) if person else "",
         when=_when(int(person[3])) if person else _when(0),
-        message=text if SUBSCRIPTION in text or _REVERTS.search(text) else "",
+        message=_kept(text),
     )
+
+
+def _kept(message: str) -> str:
+    """Return what is needed of *message* later; the table that people read may be far longer."""
+    if SUBSCRIPTION not in message and "This reverts commit" not in message:
+        return ""
+    reverts = [found[0] for found in _REVERTS.finditer(message)]
+    trailers = [f"{key}: {value}" for key, values in read_trailers(message).items() if key in _KEYS for value in values]
+    if not reverts and not trailers:
+        return ""
+    return "\n\n".join(filter(None, [message.strip().splitlines()[0], "\n".join(reverts), "\n".join(trailers)]))
 
 
 def _committer(address: bytes, head: bytes) -> str:
@@ -205,7 +227,8 @@ class CommitLog:
     """The commits that were read once, kept in a file of raw commits; each is proved by its name, which is its hash.
 
     A process of weeks sees every commit of its branches: after each `_GROWTH` of them those that nobody walked over meanwhile are
-    let go. What is asked for again is asked of the server.
+    let go. What is asked for again is asked of the server. Where what commits say comes to more than `_MOST_TEXT`, the oldest
+    count as nobody's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -213,6 +236,7 @@ class CommitLog:
         self._known: dict[str, CommitInfo] = {}
         self._used: set[str] = set()
         self._grown = 0
+        self._texts = 0
         self._ends: set[str] = set()
         self._is_read = False
         self._size = 0
@@ -221,7 +245,7 @@ class CommitLog:
         """Remember raw *commits*; with *reaches_end* parents that are still missing are not asked for again."""
         self._read()
         fresh = {info.revision: (info, raw) for raw in commits if (info := read_commit(raw)).revision not in self._known}
-        self._known.update({name: info for name, (info, _) in fresh.items()})
+        self._take(info for info, _ in fresh.values())
         self._grown += len(fresh)
         if reaches_end:
             self._ends.update(parent for info in self._known.values() for parent in info.parents if parent not in self._known)
@@ -251,36 +275,64 @@ class CommitLog:
         self._known = {name: info for name, info in self._known.items() if name in self._used}
         self._ends.intersection_update(parent for info in self._known.values() for parent in info.parents)
         self._used, self._grown = set(), 0
+        self._texts = sum(info.text_bytes for info in self._known.values())
+
+    def _take(self, infos: Iterable[CommitInfo]) -> None:
+        """Take *infos* in; where all say more than is kept, the oldest are forgotten, until half of that is left."""
+        for info in infos:
+            self._known[info.revision] = info
+            self._texts += info.text_bytes
+        if self._texts <= _MOST_TEXT:
+            return
+        self._texts = 0
+        for info in sorted(self._known.values(), key=lambda info: info.when, reverse=True):
+            if self._texts + info.text_bytes > _MOST_TEXT // 2 and self._texts:
+                self._known[info.revision] = replace(info, message="")
+            else:
+                self._texts += info.text_bytes
 
     def _read(self) -> None:
         if self._is_read:
             return
         self._is_read = True
         try:
-            text = read_regular(self._path)
+            is_usable = self._path.stat().st_size <= _MAX_FILE * _ROOM * 2
+            text = read_regular(self._path) if is_usable else b""
         except OSError:
             return
         raws = list(_records(text))
-        self._known = {info.revision: info for info in map(read_commit, raws)}
         self._size = len(text)
-        if self._size > _MAX_FILE:
-            self._shrink(raws)
+        if len(text) > _MAX_FILE or not is_usable:
+            raws = self._shrink(raws)
+        self._take(map(read_commit, raws))
 
-    def _shrink(self, raws: list[bytes]) -> None:
-        newest = sorted(raws, key=lambda raw: read_commit(raw).when, reverse=True)[:KEPT]
+    def _shrink(self, raws: list[bytes]) -> list[bytes]:
+        """Write the newest of *raws* in place of the file, and return them."""
+        newest = _newest(raws)
         self._size = sum(map(len, newest))
-        self._known = {info.revision: info for info in map(read_commit, newest)}
-        try:
+        with contextlib.suppress(OSError):  # a history that cannot be kept is asked for again after the next start
             write_atomically(self._path, b"".join(map(_record, newest)))
-        except OSError:  # a history that cannot be kept is asked for again after the next start
-            return
+        return newest
 
     def _append(self, raws: list[bytes]) -> None:
         try:
             with open_regular(self._path, "ab") as file:
-                self._size += file.write(b"".join(map(_record, raws)))
+                self._size += file.write(b"".join(map(_record, _newest(raws))))
         except OSError:  # see _shrink
             return
+
+
+def _newest(raws: Sequence[bytes]) -> list[bytes]:
+    """Return the newest of *raws*, as many as the file is shortened to where it grew too large."""
+    if len(raws) <= KEPT and sum(map(len, raws)) <= _MAX_FILE * _ROOM // 2:
+        return list(raws)
+    found, left = [], _MAX_FILE * _ROOM // 2
+    for raw in sorted(raws, key=lambda raw: read_commit(raw).when, reverse=True)[:KEPT]:
+        left -= len(raw)
+        if left < 0:
+            break
+        found.append(raw)
+    return found
 
 
 def newest_first(known: Mapping[str, CommitInfo], revision: str, limit: int) -> tuple[list[CommitInfo], set[str]]:

@@ -118,7 +118,7 @@ class SubscriptionStatus:
             "verdict_at": self.release.at if self.release else None,
             "workload": str(self.release.workload) if self.release and self.release.workload else None,
             "code": self.code,
-            "progress": _progress_row(self.progress),
+            "progress": self.progress,
         }
 
 
@@ -284,13 +284,6 @@ def _take_release(known: _Known, report: ReleaseJudged | ReleaseProgressed) -> N
         seconds=None,
         at=before.at if before is not None and is_same else report.release.began,
     )
-
-
-def _progress_row(progress: Progress | None) -> dict[str, Any] | None:
-    if progress is None:
-        return None
-    numbers = {"step": progress.step, "steps": progress.steps, "weight": progress.weight}
-    return {**numbers, "words": progress.words, "plan": list(progress.plan)}
 
 
 def _forget_other(known: _Known, before: Subscription | None, now: Subscription) -> None:
