@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from updater.engine.choose import SelectionRequest, choose, drive
 
 from tests.argocd.live.making import SHOP, helm, parameter, parts, wanted
 from tests.fakes.kube import refuse, when
