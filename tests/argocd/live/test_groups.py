@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from updater.engine.choose import SelectionRequest, choose, drive
 
 from tests.argocd.live.making import SHOP, helm, parameter, parts, wanted
 from tests.fakes.kube import refuse, when
@@ -16,6 +15,7 @@ from updater.model.gates import GateRules
 from updater.model.outcome import Status
 from updater.model.subscription import Locator
 from updater.policies import build, build_filter
+from updater.policies.choose import SelectionRequest, choose, drive
 from updater.sources.file import load
 
 NAMES = ("web", "api")
