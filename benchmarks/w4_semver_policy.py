@@ -12,10 +12,10 @@ import statistics
 import sys
 import time
 
-from updater.engine.choose import RankingMemory, SelectionRequest, choose, drive
 from updater.model.candidate import Candidate
 from updater.model.subscription import PolicySpec
 from updater.policies import build, build_filter
+from updater.policies.choose import RankingMemory, SelectionRequest, choose, drive
 from updater.policies.versions import _parts
 
 ROUNDS = 21

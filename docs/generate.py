@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pages.annotations import annotations_page
 from pages.api import api_document
 from pages.chart import chart_copies, chart_readme, chart_schema
 from pages.commands import commands_page
@@ -31,6 +32,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "charts/updater/values.schema.json": chart_schema,
     "charts/updater/README.md": chart_readme,
     **{copy: partial(source.read_text, encoding="utf-8") for copy, source in chart_copies().items()},
+    "docs/reference/annotations.md": annotations_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/errors.md": errors_page,

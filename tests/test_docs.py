@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
 from updater.cli.main import cli
+from updater.forge.address import forge_address
 from updater.git import trailers as history
 from updater.model.outcome import Status
 from updater.reporting.metrics import METRICS
@@ -203,6 +206,41 @@ def test_configurations_shown_are_valid(page: Path) -> None:
             r"(?:#.*\n)*(?:interval|registries|git|subscriptions|listen|log|sources):", block
         ):
             build_settings([(named(page), block.encode())], {})
+
+
+def whole_configurations() -> dict[str, str]:
+    """Return the whole configuration of each section of a forge, by its heading."""
+    page = (ROOT / "docs/how-to/propose-changes.md").read_text(encoding="utf-8")
+    parts = re.split(r"^#{2,3} (.*)$", page, flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    blocks = {
+        name: [block for _, language, block in FENCE.findall(text) if language == "yaml"] for name, text in sections.items()
+    }
+    return {name: found[0] for name, found in blocks.items() if found and "subscriptions:" in found[0]}
+
+
+FORGES = {
+    "GitHub": "github",
+    "GitLab": "gitlab",
+    "Gitea and Forgejo": "gitea",
+    "Bitbucket Cloud": "bitbucket",
+    "Bitbucket Data Center": "bitbucket-server",
+    "Azure DevOps": "azure",
+}
+
+
+@pytest.mark.parametrize("name", FORGES)
+def test_each_forge_has_a_whole_configuration_that_validate_takes(name: str, tmp_path: Path) -> None:
+    """The page about proposals shows a whole file for each forge: it is valid, and names that forge."""
+    text = whole_configurations()[name]
+    (tmp_path / "updater.yaml").write_text(text)
+    found = CliRunner().invoke(cli, ["validate", str(tmp_path / "updater.yaml")], env={"FLEET_TOKEN": "x"})
+    assert found.exit_code == 0, found.output
+    (entry,) = yaml.safe_load(text)["git"]["repositories"]
+    (subscription,) = yaml.safe_load(text)["subscriptions"]
+    url = subscription["targets"][0]["git"]["url"]
+    kind = entry.get("forge", {}).get("kind") or forge_address(url).kind
+    assert (url.startswith(entry["prefix"]), str(kind)) == (True, FORGES[name])
 
 
 def _calls(words: list[str]) -> list[list[str]]:

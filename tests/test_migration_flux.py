@@ -21,7 +21,8 @@ ASKED = " ".join(row.split(" | ")[0] for row in ROWS)
 FIELDS = {
     "ImageRepository": """
         image interval timeout secretRef serviceAccountName certSecretRef proxySecretRef insecure provider exclusionList
-        accessFrom suspend conditions observedGeneration canonicalImageName lastScanResult revision tagCount scanTime latestTags
+        accessFrom namespaceSelectors matchLabels suspend conditions
+        observedGeneration canonicalImageName lastScanResult revision tagCount scanTime latestTags
         observedExclusionList lastHandledReconcileAt
     """,
     "ImagePolicy": """
@@ -30,13 +31,15 @@ FIELDS = {
         observedGeneration lastHandledReconcileAt
     """,
     "ImageUpdateAutomation": """
-        sourceRef apiVersion kind name namespace interval policySelector checkout branch tag semver commit author email
+        sourceRef apiVersion kind name namespace interval policySelector matchLabels matchExpressions
+        operator checkout branch tag semver commit author email
         messageTemplate messageTemplateValues signingKey secretRef type push refspec options update path strategy suspend
         lastAutomationRunTime lastPushCommit lastPushTime observedPolicies observedSourceRevision conditions observedGeneration
         lastHandledReconcileAt
     """,
     "GitRepository": """
-        url ref secretRef proxySecretRef provider serviceAccountName timeout interval suspend ignore include verify
+        url ref branch tag semver commit secretRef proxySecretRef provider serviceAccountName
+        timeout interval suspend ignore include verify
         recurseSubmodules sparseCheckout
     """,
 }
@@ -59,7 +62,8 @@ ObjectLevelWorkloadIdentity
 PEERS_METRICS = """
 controller_runtime_reconcile_total controller_runtime_reconcile_errors_total gotk_reconcile_condition
 gotk_reconcile_duration_seconds gotk_suspend_status gotk_token_cache_events_total gotk_token_cache_evictions_total
-gotk_token_cache_requests_total gotk_token_cached_items leader_election_master_status rest_client_requests_total workqueue_depth
+gotk_token_cache_requests_total gotk_token_cached_items go_* leader_election_master_status
+process_* rest_client_requests_total workqueue_depth
 """
 COMMANDS = (
     "flux get images all",

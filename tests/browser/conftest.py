@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.driver import Running
+from tests.web.conftest import shown, site  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

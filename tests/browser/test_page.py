@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.driver import ENTER, PATIENCE, TAB
-from tests.web.shown import HOSTILE, fleet, row
+from tests.web.shown import HOSTILE, canary, fleet, row
 from tests.web.site import opened
 from updater.web.events import EventLog
 from updater.web.page.live import MOST_ROWS
@@ -24,17 +24,6 @@ const done = arguments[arguments.length - 1];
 axe.run(document, {resultTypes: ['violations']}).then(found => done(found.violations.map(
   item => [item.impact, item.id, item.nodes.map(node => node.target.join(' ') + ': ' + node.failureSummary).join('; ')])));
 """
-
-
-@pytest.fixture
-def shown():
-    return fleet()
-
-
-@pytest.fixture
-async def site(shown):
-    async with opened(shown) as found:
-        yield found
 
 
 def axe():
@@ -155,6 +144,16 @@ async def test_an_open_subscription_follows_its_own_news(browser, site, shown):
     await browser.until("document.querySelector('#subscription').textContent.includes('the push was refused')")
 
 
+async def test_an_open_subscription_follows_its_canary_step_by_step(browser, site, shown):
+    now = "document.querySelector('.steps [aria-current=step]')?.textContent"
+    await browser.open(f"{site.base}/subscriptions/app-0000")
+    await browser.until(IS_LIVE)
+    await browser.until(f"{now} === 'pause until promoted'")
+    shown.happens("app-0000", progress=canary(3, weight=60, words="set weight 60"))
+    await browser.until(f"{now} === 'set weight 60'")
+    await browser.until("document.querySelector('.canary').textContent.includes('step 3 of 4, 60 % of traffic')")
+
+
 async def test_a_page_whose_server_restarts_says_so_and_goes_on(browser, shown):
     async with opened(shown) as site:
         port = int(site.base.rpartition(":")[2])
@@ -198,7 +197,7 @@ async def test_hostile_texts_run_nowhere(browser, shown):
 @pytest.mark.parametrize("width", [360, 768, 1440, 3840])
 async def test_no_page_is_wider_than_the_screen(browser, site, width):
     await browser.resize(width, 900)
-    for path in ("/", "/subscriptions/app-0002", "/subscriptions/none"):
+    for path in ("/", "/subscriptions/app-0000", "/subscriptions/app-0002", "/subscriptions/none"):
         await browser.open(f"{site.base}{path}")
         wide = await browser.run("return document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, path
@@ -219,7 +218,7 @@ async def test_a_small_screen_shows_the_newest_tags_and_why_each_stands_where_it
 async def test_axe_finds_nothing_serious(browser, site, scheme, width):
     await browser.prefer(scheme)
     await browser.resize(width, 900)
-    for path in ("/", "/subscriptions/app-0002", "/subscriptions/none"):
+    for path in ("/", "/subscriptions/app-0000", "/subscriptions/app-0002", "/subscriptions/none"):
         await browser.open(f"{site.base}{path}")
         await browser.until(IS_LIVE)
         await browser.command("Runtime.evaluate", {"expression": axe()})  # the page's own policy lets nothing else in

@@ -258,6 +258,19 @@ def test_the_config_map_of_decisions_can_be_written_where_people_act_at_the_page
     assert read_only == {("team", "get", "configmaps", "holds")}
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_the_config_map_of_decisions_can_be_written_where_everybody_acts_on_loopback(host):
+    """Without users whoever forwards a port may act; with users or a proxy `web.roles.act` says who may."""
+    config = {"sources": [], "listen": {"web": f"{host}:8090"}, "holds": "configmap:team/holds"}
+    found = rights(template_of(config=config))
+    assert found == {("team", verb, "configmaps", "holds") for verb in ("get", "patch")} | {("team", "create", "configmaps", "*")}
+    proxies = {"header": None, "from": ["127.0.0.1"]}
+    read_only = {("team", "get", "configmaps", "holds")}
+    for web in ({"users": "file:/run/secrets/htpasswd"}, {"trusted_proxies": proxies}):
+        assert rights(template_of(config={**config, "web": web})) == read_only
+    assert rights(template_of(config={**config, "listen": {"web": "0.0.0.0:8090"}})) == read_only
+
+
 def test_live_applications_that_the_configuration_names_can_be_written_by_their_name_alone():
     """An argocd: target of updater.yaml grants that one Application, where nothing else grants it."""
     live = {("argocd", verb, "applications", "shop") for verb in ("get", "patch")}
@@ -571,6 +584,13 @@ def test_what_runs_an_image_can_be_watched_in_its_namespace_and_told_of_its_verd
     watched = {("shop", verb, kind, "*") for kind in ("deployments", "rollouts", "canaries") for verb in ("list", "watch")}
     told = {("shop", verb, "events", "*") for verb in ("create", "patch")} | {("shop", "list", "replicasets", "*")}
     assert rights(template_of(config={"sources": [], "subscriptions": subscriptions})) == watched | told
+
+
+def test_what_is_followed_in_another_cluster_needs_no_right_in_this_one():
+    elsewhere = [followed("Rollout/shop/web"), followed("Canary/shop/api")]
+    elsewhere[0]["delivery"]["context"] = "staging"
+    elsewhere[1]["delivery"] = {"context": "staging"}
+    assert rights(template_of(config={"sources": [], "subscriptions": elsewhere})) == set()
 
 
 def followed(workload):

@@ -16,9 +16,9 @@ import pytest
 from tests.fakes.registry import FakeRegistry, times
 from updater.cli.check_output import show
 from updater.cli.main import run_cli
-from updater.engine.choose import SelectionRequest, choose, drive
 from updater.model.candidate import Candidate
 from updater.policies import build_filter
+from updater.policies.choose import SelectionRequest, choose, drive
 from updater.policies.semver import build
 
 IMAGE = "ghcr.io/myorg/app"

@@ -15,11 +15,12 @@ from updater.errors import ConfigError, UpdaterError
 from updater.model.outcome import Status
 from updater.model.written import Written
 from updater.reporting.last_outcomes import LastOutcomes
+from updater.reporting.plain import plain
 from updater.web import app as web_room
 from updater.web.app import Probes, application, serve
 
 KEYS = {"key", "image", "written", "running", "chosen", "state", "reason", "since", "last_change", "held_by", "verdict"}
-KEYS |= {"verdict_at", "workload", "code"}
+KEYS |= {"verdict_at", "workload", "code", "progress"}
 
 
 @pytest.fixture
@@ -78,20 +79,33 @@ async def test_where_no_daemon_answers_the_address_and_a_way_out_are_named(serve
 
 
 def test_one_subscription_is_one_line_in_columns_no_wider_than_the_terminal(last):
-    rows = [status.row() for status in last.statuses()]
+    rows = [plain(status.row()) for status in last.statuses()]
     lines = table(rows, now=at() + timedelta(minutes=3), width=70)
-    plain = [click.unstyle(line) for line in lines]
-    assert plain[0].split() == ["KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST", "CHANGE", "REASON"]
-    assert [line.split()[:2] for line in plain[1:]] == [["api", "unknown"], ["shop-a", "unchanged"], ["shop-b", "failed"]]
-    assert "1.0.0" in plain[2]
-    assert "3m" in plain[2]
-    assert max(map(len, plain)) <= 70
+    shown = [click.unstyle(line) for line in lines]
+    assert shown[0].split() == ["KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST", "CHANGE", "REASON"]
+    assert [line.split()[:2] for line in shown[1:]] == [["api", "unknown"], ["shop-a", "unchanged"], ["shop-b", "failed"]]
+    assert "1.0.0" in shown[2]
+    assert "3m" in shown[2]
+    assert max(map(len, shown)) <= 70
     assert click.style("failed".ljust(9), fg="red") in lines[3]
+
+
+def test_a_canary_that_is_under_way_is_shown_at_its_step(last):
+    rows = [plain(status.row()) for status in last.statuses(["api"])]
+    rows[0] |= {"verdict": "progressing", "verdict_at": "2024-05-06T07:08:09Z"}
+    for progress, shown in (
+        ({"step": 2, "steps": 4}, "progressing 2/4 3m"),
+        ({"step": None}, "progressing 3m"),
+        ("x", "progressing 3m"),
+    ):
+        rows[0]["progress"] = progress
+        (_, line) = table(rows, now=at() + timedelta(minutes=3), width=None)
+        assert shown in click.unstyle(line)
 
 
 def test_a_failure_is_shown_with_the_code_by_which_the_reference_lists_it(last):
     """Where both have their place; on a narrow terminal the sentence says more than the code."""
-    rows = [status.row() for status in last.statuses() if status.key == "shop-b"]
+    rows = [plain(status.row()) for status in last.statuses() if status.key == "shop-b"]
     wide, narrow = (click.unstyle(table(rows, now=at(), width=width)[1]) for width in (None, 60))
     assert wide.endswith(f"{rows[0]['reason']} [{rows[0]['code']}]")
     assert "[" not in narrow
@@ -103,7 +117,7 @@ def test_ages_are_written_as_kubectl_writes_them(seconds, shown):
     known = LastOutcomes()
     known.hear(inventory())
     known.hear(landed(ended(status=Status.HELD, code="downgrade")))
-    (row,) = (status.row() for status in known.statuses())
+    (row,) = (plain(status.row()) for status in known.statuses())
     row["since"] = (now - timedelta(seconds=seconds)).isoformat()
     line = click.unstyle(table([row], now=now, width=None)[1])
     assert line.split()[2] == shown
@@ -118,7 +132,7 @@ def test_a_reason_is_cut_to_the_terminal_and_its_code_never_is(width):
     known = LastOutcomes()
     known.hear(inventory(asked("a-key-of-some-length", MAIN)))
     known.hear(landed(ended("a-key-of-some-length", status=Status.HELD, code="downgrade", detail=LONG)))
-    lines = [click.unstyle(line) for line in table([status.row() for status in known.statuses()], now=at(), width=width)]
+    lines = [click.unstyle(line) for line in table([plain(status.row()) for status in known.statuses()], now=at(), width=width)]
     assert lines[1].endswith("[downgrade]")
     assert width is None or len(lines[1]) <= max(width, 75)
     assert (LONG in lines[1]) == (width in {200, None})
@@ -128,7 +142,7 @@ def test_what_a_pass_would_write_is_no_hold_to_people():
     known = LastOutcomes()
     known.hear(inventory())
     known.hear(landed(ended(status=Status.HELD, code="dry-run", detail="would move 1.0.0 → 1.1.0")))
-    (row,) = (status.row() for status in known.statuses())
+    (row,) = (plain(status.row()) for status in known.statuses())
     assert (row["state"], row["held_by"]) == ("held", "dry-run")
     head, line = table([{**row, "since": None}], now=at(), width=None)
     assert click.unstyle(head).split() == ["KEY", "STATE", "WRITTEN", "CHOSEN", "LAST", "CHANGE", "REASON"]

@@ -83,6 +83,21 @@ def test_items_are_compared_only_where_their_object_is_another_one():
     assert known.renew({**kept, ("team", "3"): other}) == {**{key: before[key] for key in kept}, ("team", "3"): other.item}
 
 
+def test_items_are_the_very_same_mapping_where_statuses_alone_moved():
+    """Who reads items reads them again only where one is another, new or gone."""
+    sharing, known = Sharing(), KnownItems()
+    kept = {("team", str(number)): keep_object(item(), sharing) for number in range(3)}
+    before = known.renew(kept)
+    moved = keep_object({**item(resourceVersion="8"), "status": {"tags": 2}}, sharing)
+    assert known.renew({**kept, ("team", "1"): moved}) is before
+    for other in (
+        {**kept, ("team", "9"): moved},
+        dict(list(kept.items())[1:]),
+        {**dict(list(kept.items())[1:]), ("a", "b"): moved},
+    ):
+        assert known.renew(other).keys() == other.keys()
+
+
 def test_what_is_shared_does_not_grow_without_end():
     sharing = Sharing()
     for number in range(70_000):

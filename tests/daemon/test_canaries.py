@@ -14,13 +14,14 @@ from updater.daemon.canaries import CanaryDesk
 from updater.delivery.hooks import CanaryHook
 from updater.delivery.memory import ReleaseMemory
 from updater.model.image import parse_ref
-from updater.model.release import Release, ReleaseVerdict, RevertOrder
+from updater.model.release import ClusterContext, Release, ReleaseVerdict, RevertOrder
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, SourceState
 from updater.model.selection import Rejection
 from updater.model.written import Written
 from updater.web.webhooks.flagger import CanaryCall
 
 CALL = CanaryCall(namespace="shop", name="shop", phase="Progressing", words="New revision detected", is_warning=False)
+STAGING = ClusterContext(context="staging")
 ORDER = RevertOrder(revision="c" * 40, bad=parse_ref(NEW), good=parse_ref(f"{NAME}:1.0.0"), reason="it crashes")
 
 
@@ -53,6 +54,17 @@ def test_a_hook_about_a_canary_is_answered_by_the_image_that_its_target_asks_for
     assert [line.get("hook", line["detail"]) for line in lines] == ["confirm-promotion", "rollback", "New revision detected"]
     other = CanaryCall(namespace="shop", name="other")
     assert desk.answer(CanaryHook.CONFIRM_ROLLOUT, other, log) is None
+
+
+def test_a_hook_speaks_of_the_canary_of_its_own_cluster_alone():
+    """Canaries of stages have one name in several clusters, and what is bad in one must not end the rollout of another."""
+    memory, log = ReleaseMemory(), structlog.get_logger()
+    story = Story("Canary", memory=memory, cluster=STAGING)
+    story.known.objects |= {("Canary", "shop", "shop"): CANARY, ("Deployment", "shop", "shop"): DEPLOYMENT}
+    memory.orders["shop"] = ORDER
+    desk = CanaryDesk(story.follower, memory, lambda: story.wall)
+    assert desk.answer(CanaryHook.ROLLBACK, CALL, log) is None
+    assert desk.answer(CanaryHook.ROLLBACK, replace(CALL, context="staging"), log).is_yes
 
 
 def test_a_release_is_told_with_the_image_that_its_rollout_asks_for():

@@ -9,12 +9,12 @@ import pytest
 from tests.fakes.kube import FakeKube, kubeconfig
 from tests.fakes.registry import FakeRegistry
 from updater.daemon.check_image import choose_from_registry
-from updater.engine.choose import SelectionRequest
 from updater.errors import RegistryProtocolError
 from updater.kube.kinds import SECRET
 from updater.model.image import parse_name
 from updater.model.subscription import PolicySpec, TagFilter
 from updater.policies import build
+from updater.policies.choose import SelectionRequest
 from updater.policies.filters import build_filter
 
 

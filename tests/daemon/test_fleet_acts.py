@@ -96,3 +96,28 @@ async def test_previews_wait_for_each_other_and_for_other_looks_at_repositories(
         acts = FleetActs(process, lambda: generation, Registrar(), desk)
         await asyncio.gather(*(acts.preview(None, "web") for _ in range(50)))
     assert most == [fleet_desk.LOOKS_AT_ONCE]
+
+
+async def test_who_acts_does_not_wait_behind_those_who_read(tmp_path, monkeypatch):
+    looking, going_on = asyncio.Semaphore(0), asyncio.Event()
+    web = subscription("web")
+
+    async def look(_generation, _process, item, decided=None):
+        assert item is web
+        if decided is item:  # a preview
+            looking.release()
+            await going_on.wait()
+        return ()
+
+    monkeypatch.setattr(fleet_desk, "dry_landings", look)
+    async with Process(tmp_path) as process:
+        generation = SimpleNamespace(subscriptions=(web,))
+        desk = FleetDesk(process, lambda: generation)
+        acts = FleetActs(process, lambda: generation, Registrar(), desk)
+        readers = [asyncio.create_task(acts.preview(None, "web")) for _ in range(50)]
+        async with asyncio.timeout(60):
+            for _ in range(fleet_desk.LOOKS_AT_ONCE):
+                await looking.acquire()
+            assert await acts._taken_back(generation, web) == ({}, ())
+            going_on.set()
+            await asyncio.gather(*readers)

@@ -116,6 +116,8 @@ async def test_a_forge_behind_a_socks_proxy_is_told_as_a_matter_of_settings(serv
     async with asking(settings_with(f"{{kind: github, api: '{server.api}'}}"), tmp_path, access) as (forges, _):
         error = await refused(forges.of(BRANCH))
     assert (error.code, "http or https proxy" in error.hint, server.asked) == ("forge-settings", True, [])
+    assert "APIs are asked through HTTP proxies, only Git through SOCKS" in error.message
+    assert "before the SOCKS proxy" in error.hint
 
 
 SSH = "ssh://git@git.example.org/o/fleet.git"

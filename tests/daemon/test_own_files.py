@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from updater.daemon.own_files import made_once
+from updater.daemon.proposals import owner_name
 from updater.daemon.site_registrar import own_key
 from updater.errors import ConfigError
 
@@ -31,6 +33,22 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="cannot be kept"):
         own_key(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_file_system_has_no_hard_links_it_is_made_all_the_same(tmp_path, monkeypatch):
+    def refuse(_source, _target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    key = own_key(tmp_path)
+    assert (len(key), own_key(tmp_path), (tmp_path / "session.key").stat().st_mode & 0o777) == (32, key, 0o600)
+    (tmp_path / "session.key").write_bytes(b"cut")
+    assert own_key(tmp_path) not in {b"cut", key}
+    name = owner_name(None, tmp_path)
+    assert (len(name) > 0, owner_name(None, tmp_path)) == (True, name)
+    (tmp_path / "owner").write_bytes(b"")
+    assert owner_name(None, tmp_path) not in {"", name}
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["owner", "session.key"]
 
 
 def test_a_key_that_was_cut_short_is_made_anew(tmp_path):

@@ -7,10 +7,10 @@ import os
 
 import pytest
 
-from tests.argocd.request.making import application
+from tests.argocd.request.making import OWN, application, image, reference, updater
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.inventory.asking import configured, install
-from updater.argocd.cluster.kinds import APPLICATION
+from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 from updater.daemon import decision_watch
 from updater.daemon.assembly import start_generation
 from updater.daemon.decision_watch import HoldsConfigMap, HoldsFile, holds_place
@@ -18,6 +18,7 @@ from updater.daemon.people import decide
 from updater.daemon.process import process_for
 from updater.errors import ConfigError, KubeDenied
 from updater.kube.kinds import CONFIG_MAP
+from updater.settings.decision_edits import released
 from updater.sources.file import load
 from updater.sources.holds import read_holds_file
 
@@ -65,6 +66,23 @@ async def test_a_hold_of_an_application_is_an_annotation_that_is_read_back_and_t
     await decide(config, "argocd/web/web", lambda _: {})
     assert HOLD not in server.read(APPLICATION, "web", "argocd")["metadata"]["annotations"]
     assert not (tmp_path / "holds.yaml").exists()
+
+
+async def test_release_names_what_an_image_updater_or_the_whole_application_holds_still(server, tmp_path):
+    made = updater(reference("*", image()))
+    await server.put(
+        IMAGE_UPDATER, "all", "argocd", metadata={"annotations": {f"{OWN}hold": '{"author":"Jane"}'}}, spec=made["spec"]
+    )
+    await server.put(
+        APPLICATION, "web", "argocd", **_content(application(own={"reject": "1.3.0", "web.hold": '{"author":"Joe"}'}))
+    )
+    (done,) = await decide([str(configured(server, tmp_path))], "argocd/web/web", released)
+    assert done.has_changed
+    assert {(each.sentence, each.where) for each in done.elsewhere} == {
+        ("held by Jane", f"ImageUpdater argocd/all {OWN}hold"),
+        ("1.3.0 was rejected", f"Application argocd/web {OWN}reject"),
+    }
+    assert HOLD not in server.read(APPLICATION, "web", "argocd")["metadata"]["annotations"]
 
 
 async def test_an_unknown_key_names_a_near_one_and_nothing_is_written(server, tmp_path):

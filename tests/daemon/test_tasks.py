@@ -65,8 +65,8 @@ async def test_every_task_of_the_process_has_a_name_of_its_own(tmp_path):
 
 
 def test_nobody_else_in_the_daemon_starts_a_task_that_outlives_its_call():
-    """`asyncio.create_task` stands only where the task is awaited in the same function."""
-    allowed = {"tasks.py": 0, "service.py": 2, "signals.py": 2, "watching.py": 1}
+    """`asyncio.create_task` stands only where the task is awaited in the same function, or ends with one read of a Secret."""
+    allowed = {"tasks.py": 0, "service.py": 2, "signals.py": 2, "watching.py": 1, "renewed_value.py": 1}
     for path in (ROOT / "updater/daemon").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         calls = [

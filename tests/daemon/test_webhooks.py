@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from tests.flows.fleet import add_usual, fleet
 from tests.web.test_receiving import BODY, FakeDesk
+from updater.daemon import webhooks
 from updater.daemon.leader_election import address_of
 from updater.daemon.webhooks import BURST, WebhookDesk
 from updater.errors import UpdaterError
+from updater.http.exchange import Response
 from updater.model.webhook import BranchPush, ImagePush
 from updater.settings.values import ListenAddress
 from updater.web.app import serve
@@ -119,3 +122,25 @@ def test_a_pod_says_where_it_is_reached(monkeypatch):
         assert address_of(ListenAddress(host=host, port=8090)) == ""
     monkeypatch.delenv("POD_IP")
     assert address_of(ListenAddress(host="", port=8090)) == ""
+
+
+class Served:
+    """Answers every request with the number of it."""
+
+    def __init__(self):
+        self.asked = 0
+
+    async def send(self, request):
+        self.asked += 1
+        return Response(status=200, url=request.url, body=str(self.asked).encode(), fields=CIMultiDictProxy(CIMultiDict()))
+
+
+async def test_certificates_are_kept_and_a_missing_one_lets_them_be_read_again_once_in_a_while(desk, monkeypatch):
+    """Whoever names keys that do not exist costs no request each."""
+    monkeypatch.setattr(desk.process, "http", Served())
+    assert [await desk.certificate("https://k.test/", again=again) for again in (False, True, True, False)] == [b"1"] * 4
+    monkeypatch.setattr(webhooks, "AGAIN_AFTER", -1.0)
+    assert await desk.certificate("https://k.test/") == b"1"
+    assert await desk.certificate("https://k.test/", again=True) == b"2"
+    monkeypatch.setattr(webhooks, "CERTIFICATES_KEPT", -1.0)
+    assert await desk.certificate("https://k.test/") == b"3"

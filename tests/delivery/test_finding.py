@@ -33,7 +33,7 @@ class Cluster:
             names = item["metadata"]
             self.objects[item["kind"], names["namespace"], names["name"]] = prune_followed(item, followed, Sharing())
 
-    def is_awaited(self, kind, _namespace):
+    def is_awaited(self, kind, _namespace, _need=None):
         return kind in self.awaited
 
     def get(self, kind, namespace, name):

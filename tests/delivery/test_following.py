@@ -15,8 +15,8 @@ from updater.delivery.memory import ReleaseMemory
 from updater.http.client import Clock
 from updater.model.image import parse_name, parse_ref
 from updater.model.outcome import Move, Outcome, Status
-from updater.model.release import WORKLOAD_KINDS, DeliveryOptions, ReleaseVerdict, Workload
-from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd
+from updater.model.release import WORKLOAD_KINDS, ClusterContext, DeliveryOptions, ReleaseVerdict, Workload
+from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, ReleaseProgressed
 from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
 from updater.model.view import PastCommit
 from updater.model.written import Written
@@ -50,7 +50,7 @@ class Story:
         self.wall = BEGAN.timestamp()
         self.workload = Workload(workload, "shop", "shop")
         self.known = Known()
-        self.told = []
+        self.heard = []
         target = Target(destination=BRANCH, editor="marker", locator=Locator(name="ns:shop"))
         self.subscription = Subscription(
             key="shop",
@@ -61,8 +61,16 @@ class Story:
             origin=Origin(kind="file", name="updater.yaml"),
         )
         clock = Clock(wall=lambda: self.wall)
-        self.follower = ReleaseFollower([self.subscription], publish=self.told.append, memory=memory, surroundings=clock)
-        self.follower.known = self.known
+        self.follower = ReleaseFollower([self.subscription], publish=self.heard.append, memory=memory, surroundings=clock)
+        self.follower.index.put_known(options.get("cluster"), self.known)
+
+    @property
+    def told(self):
+        return [report for report in self.heard if isinstance(report, ReleaseJudged)]
+
+    @property
+    def progress(self):
+        return [report.progress for report in self.heard if isinstance(report, ReleaseProgressed)]
 
     @property
     def verdicts(self):
@@ -278,6 +286,30 @@ def test_an_application_counts_only_on_a_revision_that_is_known_to_hold_the_comm
     story.says(person)
     assert story.verdicts == ["progressing"]
     story.landed(head=LATER, recent=(story.past(),))
+    story.follower.judge()
+    assert story.verdicts == ["progressing", "healthy"]
+
+
+def test_a_workload_of_the_same_name_in_the_cluster_of_updater_says_nothing_of_one_elsewhere():
+    story = Story(cluster=ClusterContext(context="staging"), settle=0.0, deadline=60.0)
+    here = story.follower.known = Known()
+    here.objects["Deployment", "shop", "shop"] = DEPLOYMENT
+    story.pushed()
+    story.follower.judge()
+    assert story.verdicts == ["progressing"]
+    story.says(FAILED)
+    assert story.verdicts == ["progressing", "bad"]
+    assert story.last.reason == "ProgressDeadlineExceeded: timed out (cluster staging)"
+
+
+def test_a_cluster_to_which_no_way_leads_yet_says_nothing():
+    story = Story(cluster=ClusterContext(context="staging"), settle=0.0, deadline=60.0)
+    story.follower.index.elsewhere.clear()
+    story.known.objects["Deployment", "shop", "shop"] = DEPLOYMENT
+    story.pushed()
+    story.follower.judge()
+    assert story.verdicts == ["progressing"]
+    story.follower.index.put_known(ClusterContext(context="staging"), story.known)
     story.follower.judge()
     assert story.verdicts == ["progressing", "healthy"]
 

@@ -300,6 +300,14 @@ def test_what_was_not_watched_yet_after_a_restart_is_neither_promoted_nor_forgot
     assert story.times.runs("staging")[0].since is not None
 
 
+@pytest.mark.parametrize("says", [BLIND, UNWATCHED], ids=["blind", "unwatched"])
+def test_a_stage_that_was_never_seen_says_why(says):
+    story = Story()
+    story.says = says
+    story.commit("1.1.0")
+    assert f"which is not healthy: {says.reason};" in story.offer.reason
+
+
 def test_a_workload_that_broke_while_nobody_looked_is_not_promoted_after_the_restart():
     story = ran(3 * HOUR).restarted(after=600)
     story.passes(0, BROKEN)

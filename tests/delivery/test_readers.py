@@ -88,7 +88,7 @@ CASES = [
         "Rollout",
         status(phase="Paused", stableRS="old", currentStepIndex=1, pauseConditions=[{"reason": "CanaryPauseStep"}]),
         "progressing",
-        "paused at step 1: CanaryPauseStep",
+        "it is paused: CanaryPauseStep",
     ),
     ("Rollout", status(phase="Paused", stableRS="old", controllerPause=True), "progressing", "paused"),
     ("Rollout", {"spec": {"paused": True}, "status": {"phase": "Paused"}}, "progressing", "by a person"),

@@ -12,7 +12,7 @@ from updater.delivery.memory import ReleaseMemory
 from updater.delivery.reversal import Reversals
 from updater.delivery.state import bad
 from updater.model.image import parse_ref
-from updater.model.release import DeliveryOptions, OnBad, Release, ReleaseVerdict, RevertOrder, Workload
+from updater.model.release import ClusterContext, DeliveryOptions, OnBad, Release, ReleaseVerdict, RevertOrder, Workload
 from updater.model.report import DestinationLanded, LandingEnd, ReleaseJudged
 from updater.model.subscription import GitBranch
 from updater.model.written import Written
@@ -60,11 +60,43 @@ async def test_every_bad_release_that_waits_when_a_configuration_ends_is_judged_
     reversals = Reversals(Releases(), memory, wake=lambda _key: None, log=structlog.get_logger())
     reversals.hear(judged("a"))
     reversals.hear(judged("b"))
-    running = asyncio.create_task(reversals.run(cluster))
+    running = asyncio.create_task(reversals.run(lambda _key: cluster))
     await cluster.is_asked.wait()
     running.cancel()
     await asyncio.wait([running])
     assert memory.judged == {"c": "c" * 40}
+
+
+class StagedReleases(Releases):
+    """Those of keys that begin with staging run in another cluster."""
+
+    def options_of(self, key):
+        cluster = ClusterContext(context="staging") if key.startswith("staging") else None
+        return DeliveryOptions(workload=ROLLOUT, on_bad=OnBad.REVERT, cluster=cluster)
+
+
+class StableCluster:
+    """Plays a cluster that keeps the pods before."""
+
+    async def list(self, _kind, _scope):
+        return [{"spec": {"template": {"spec": {"containers": [{"image": "ghcr.io/o/shop:1.0.0"}]}}}}]
+
+
+async def test_a_cluster_that_does_not_answer_keeps_no_release_of_another_one_from_being_taken_back():
+    memory, woken = ReleaseMemory(), asyncio.Queue()
+    clusters = {"staging": SilentCluster(), "prod": StableCluster()}
+    reversals = Reversals(StagedReleases(), memory, wake=woken.put_nowait, log=structlog.get_logger())
+    running = asyncio.create_task(reversals.run(clusters.__getitem__))
+    reversals.hear(judged("staging"))
+    await clusters["staging"].is_asked.wait()
+    reversals.hear(judged("prod"))
+    async with asyncio.timeout(30):
+        assert await woken.get() == "prod"
+    assert memory.orders.keys() == {"prod"}
+    assert memory.orders["prod"].good == parse_ref("ghcr.io/o/shop:1.0.0")
+    assert reversals.is_pending("staging")
+    running.cancel()
+    await asyncio.wait([running])
 
 
 BAD, GOOD = "sha256:" + "a" * 64, "sha256:" + "b" * 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.settings.making import problem_of, settings_of
-from updater.model.release import OnBad, Workload
+from updater.model.release import ClusterContext, OnBad, Workload
 from updater.sources.file import to_snapshot
 
 TEXT = """\
@@ -42,6 +42,27 @@ def test_a_delivery_that_names_no_workload_says_among_what_it_is_found(more, age
     options = subscription(more).delivery
     assert (options.workload, options.agent, options.searched) == (None, agent, searched)
     assert subscription(more).gates.wait_while_busy
+
+
+def test_a_delivery_in_another_cluster_names_the_context_and_may_name_its_kubeconfig():
+    assert subscription("delivery: {context: staging}").delivery.cluster == ClusterContext(context="staging")
+    both = subscription("delivery: {context: staging, kubeconfig: /etc/staging, workload: Deployment/shop/web}").delivery
+    assert both.cluster == ClusterContext(context="staging", kubeconfig="/etc/staging")
+    assert subscription("delivery: {}").delivery.cluster is None
+
+
+def test_a_kubeconfig_without_a_context_is_refused():
+    problem = problem_of(TEXT.format(more="delivery: {kubeconfig: /etc/staging}"))
+    assert "delivery.kubeconfig: it counts only together with context" in problem.message
+    assert "context:" in problem.hint
+
+
+def test_a_live_application_that_is_written_is_not_looked_for_in_another_cluster():
+    problem = problem_of(LIVE.format(more="{context: staging}"))
+    assert "delivery.context" in problem.message
+    assert "workload:" in problem.hint
+    (found,) = to_snapshot(settings_of(LIVE.format(more="{context: staging, workload: Deployment/shop/web}"))).subscriptions
+    assert found.delivery.cluster == ClusterContext(context="staging")
 
 
 def test_a_delivery_takes_what_it_leaves_out_from_the_top_level_one():

@@ -14,10 +14,11 @@ from tests.fakes.eventually import until
 from tests.fakes.kube import FakeKube, refuse
 from tests.fakes.still_time import StillTime
 from updater.delivery.finding import GitPlace, find_workloads
-from updater.delivery.interest import EVERYWHERE, Wanted, wanted_places
+from updater.delivery.found import WorkloadIndex
+from updater.delivery.interest import ALL, EVERYWHERE, Wanted, wanted_places
 from updater.delivery.kinds import WATCHED
-from updater.delivery.watch import ABSENT_WAITS, WatchHooks, WorkloadWatch
-from updater.http.client import HttpClient
+from updater.delivery.watch import ABSENT_WAITS, WIDENED_AT_ONCE, WIDENED_EVERY, WatchHooks, WorkloadWatch
+from updater.http.client import Clock, HttpClient
 from updater.inventory.pushes import place_of
 from updater.kube.client import PATIENCE, KubeClient
 from updater.model.image import parse_name
@@ -156,6 +157,63 @@ async def test_a_kind_that_may_not_be_listed_is_told_and_costs_only_itself(serve
         assert find_workloads(IMAGE, SEARCHED, watched.watch, [FILE]).workloads == (SHOP,)
 
 
+async def test_a_first_list_that_fails_for_a_moment_is_awaited_until_it_is_here(server, connect):
+    install(server)
+    await put(server, ROLLOUT)
+    is_down = True
+
+    async def fail(request):
+        return refuse(500, "etcd has no leader", reason="InternalError") if is_down and "rollouts" in request.path else None
+
+    server.faults.append(fail)
+    async with connect([SHOP_FOUND]) as watched:
+        await until(lambda: watched.lost)
+        assert watched.lost[0][0] == "Rollout"
+        assert watched.watch.is_awaited("Rollout", "shop")
+        is_down = False
+        await until(lambda: watched.watch.is_known("Rollout", "shop"))
+        assert not watched.watch.is_awaited("Rollout", "shop")
+
+
+async def test_a_list_anew_that_fails_for_a_moment_is_awaited_until_it_is_here(server, connect):
+    install(server)
+    await put(server, ROLLOUT)
+
+    async def fail(request):
+        is_list = "watch" not in request.query and "rollouts" in request.path
+        return refuse(500, "etcd has no leader", reason="InternalError") if is_list else None
+
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        server.faults.append(fail)
+        watched.watch.want(wanted_places([SHOP_FOUND, subscription(SEARCHED, key="other", image="envoy")], {}))
+        await until(lambda: watched.lost)
+        assert watched.watch.is_awaited("Rollout", "shop")
+
+
+async def test_in_all_namespaces_a_kind_is_awaited_until_each_that_is_watched_was_listed(server, connect):
+    install(server)
+    listed = asyncio.Event()
+
+    async def late(request):
+        if "rollouts" in request.path and "/b/" in request.path:
+            await listed.wait()
+
+    server.faults.append(late)
+    item = subscription(SEARCHED, origin=Origin(kind="Application", name="a/shop"))
+    async with connect([item], {"Application": ("a", "b")}) as watched:
+        watch = watched.watch
+        assert watch.is_awaited("Rollout", EVERYWHERE)
+        await until(lambda: watch.is_known("Rollout", "a"))
+        assert find_workloads(IMAGE, SEARCHED, watch, [FILE]).is_awaited
+        assert watch.is_awaited("Rollout", EVERYWHERE)
+        listed.set()
+        await until(lambda: watch.is_listed)
+        assert not watch.is_awaited("Rollout", EVERYWHERE)
+        assert not watch.is_awaited("ReplicaSet", EVERYWHERE)
+        assert not find_workloads(IMAGE, SEARCHED, watch, [FILE]).is_awaited
+
+
 async def test_an_image_that_is_asked_for_later_is_looked_for_again_and_nothing_is_said_meanwhile(server, connect):
     install(server)
     other = merged(DEPLOYMENT, {"metadata": {"name": "other"}, "spec": {"template": template("envoy:1.30")}})
@@ -197,6 +255,118 @@ async def test_a_watch_that_has_to_keep_more_keeps_what_it_has_and_is_awaited_un
         assert watch.get("Rollout", "shop", "shop") is not None
         assert watch.is_known("Rollout", "shop")
         assert seen[0]
+
+
+ENVOY = subscription(SEARCHED, key="other", image="envoy")
+
+
+def index_of(watch):
+    index = WorkloadIndex(watch)
+    for key in ("shop", "other"):
+        index.put_paths(key, SHOP_FOUND.targets[0].destination, (FILE.path,))
+    return index
+
+
+async def test_who_asks_for_another_image_makes_nobody_else_wait(server, connect):
+    install(server)
+    await put(server, DEPLOYMENT, application(SHOP))
+    listed = asyncio.Event()
+
+    async def late(request):
+        if "watch" not in request.query:
+            await listed.wait()
+
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        server.faults.append(late)
+        for images in (["envoy"], ["envoy", "redis"]):  # the second before the first was listed
+            more = [subscription(SEARCHED, key=image, image=image) for image in images]
+            watched.moved.clear()
+            watched.watch.want(wanted_places([SHOP_FOUND, *more], {}))
+            assert index_of(watched.watch).of(SHOP_FOUND).workloads == (SHOP,)
+            await until(lambda: watched.moved)
+            assert index_of(watched.watch).of(SHOP_FOUND).workloads == (SHOP,)
+            assert index_of(watched.watch).of(ENVOY).is_awaited
+        listed.set()
+        await until(lambda: watched.watch.is_listed)
+        assert not index_of(watched.watch).of(ENVOY).is_awaited
+
+
+async def test_a_named_workload_is_not_awaited_again_when_its_kind_is_watched_in_all_namespaces_and_back(server, connect):
+    install(server)
+    await put(server, ROLLOUT)
+    async with connect([NAMED]) as watched:
+        watch = watched.watch
+        await until(lambda: watch.is_listed)
+        for asked in ([NAMED, SHOP_FOUND], [NAMED], [NAMED, SHOP_FOUND]):
+            watched.moved.clear()
+            watch.want(wanted_places(asked, {}))
+            assert not watch.is_awaited("Rollout", "shop", ALL)
+            assert watch.get("Rollout", "shop", "shop") is not None
+            await until(lambda: watched.moved)
+            assert not watch.is_awaited("Rollout", "shop", ALL)
+            assert watch.get("Rollout", "shop", "shop") is not None
+
+
+async def test_a_kind_that_may_not_be_listed_is_not_awaited_when_more_of_it_is_wanted(server, connect):
+    install(server)
+    listed = asyncio.Event()
+
+    async def forbid(request):
+        if "rollouts" in request.path:
+            if watched.lost:
+                await listed.wait()
+            return refuse(403, "no", reason="Forbidden")
+        return None
+
+    server.faults.append(forbid)
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        watched.moved.clear()
+        watched.watch.want(wanted_places([SHOP_FOUND, ENVOY], {}))
+        await until(lambda: watched.moved)
+        assert not watched.watch.is_awaited("Rollout", "shop")
+        listed.set()
+
+
+async def test_who_keeps_asking_for_new_images_does_not_keep_the_cluster_from_being_listed(server, tmp_path):
+    install(server)
+    await put(server, DEPLOYMENT)
+    released, waits = asyncio.Event(), []
+
+    async def sleep(seconds):
+        if seconds >= WIDENED_EVERY:
+            waits.append(seconds)
+            await released.wait()
+
+    def lists():
+        return len([asked for asked in server.asked if "watch" not in asked.query and "deployments" in asked.path])
+
+    def images(count):
+        return {("Deployment", EVERYWHERE): Wanted(images=frozenset(parse_name(f"image{n}") for n in range(count)))}
+
+    async with HttpClient(patience=PATIENCE) as http:
+        around = Clock(clock=lambda: 1000.0, sleep=sleep)
+        watched = Watched(KubeClient(server.access(tmp_path), http), around)
+        watch, count = watched.watch, 1
+        watch.want(images(count))
+        running = asyncio.create_task(watch.run())
+        await until(lambda: watch.is_listed)
+        while not waits:
+            before, count = lists(), count + 1
+            watch.want(images(count))
+            await until(lambda: waits or (watch.is_listed and lists() > before))  # noqa: B023 - awaited at once
+        asked = lists()
+        assert asked == 1 + WIDENED_AT_ONCE
+        for _ in range(20):
+            count += 1
+            watch.want(images(count))
+            await asyncio.sleep(0)
+        released.set()
+        await until(lambda: watch.is_listed)
+        assert lists() == asked + 1
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_what_a_wider_watch_finds_gone_is_gone_with_its_readers(server, connect):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.making import subscription
 from updater.cache.cache import Cache
-from updater.engine.choose import nothing_named
+from updater.engine.decide import with_unread
 from updater.engine.scanner import Scanner
 from updater.errors import ImageNotFound, RegistryProtocolError, RegistryUnavailable
 from updater.model.candidate import Description
@@ -20,6 +20,7 @@ from updater.model.promotion import Follows, Offer
 from updater.model.scan_key import scan_key_for
 from updater.model.subscription import FIXED, Downgrade, PolicySpec
 from updater.model.written import Written
+from updater.policies.choose import nothing_named
 from updater.registry.listing import TagList
 
 
@@ -167,7 +168,9 @@ async def test_a_tag_whose_facts_cannot_be_had_loses_with_the_registrys_own_erro
     lost = selection.rejections["1.1.0"]
     assert (selection.chosen.tag, lost.code, lost.sentence) == ("1.0.0", "manifest-schema", "1.1.0 is of schema 1")
     assert selection.unread == (lost,)
-    assert selection.with_unread("it stays") == "it stays; 1 tag could not be read: 1.1.0 [manifest-schema]: 1.1.0 is of schema 1"
+    assert (
+        with_unread(selection, "it stays") == "it stays; 1 tag could not be read: 1.1.0 [manifest-schema]: 1.1.0 is of schema 1"
+    )
 
 
 async def test_where_no_tag_can_be_read_the_error_is_counted_instead_of_a_missing_date():
@@ -190,7 +193,7 @@ async def test_what_could_not_be_read_is_asked_once_between_two_scans_and_again_
 async def test_only_a_few_of_many_unread_tags_are_named():
     tags = {f"t{number}": NOW + number for number in range(9)}
     scans, item = scans_of(Broken(*tags, **tags)), replace(subscription(), policy=LATEST)
-    said = (await choose(scans, item)).with_unread("none")
+    said = with_unread(await choose(scans, item), "none")
     assert said.startswith("none; 9 tags could not be read: ")
     assert said.endswith("; and 6 more")
 

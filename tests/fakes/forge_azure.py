@@ -58,6 +58,11 @@ class FakeAzure:
     def _opened(self, data):
         branches = (data[side].removeprefix("refs/heads/") for side in ("sourceRefName", "targetRefName"))
         pull = FakePull(0, data["title"], data["description"], *branches, draft=data["isDraft"])
+        known = {identity(name): name for name in self.forge.users}
+        if any(item["id"] not in known for item in data.get("reviewers", [])):
+            return web.json_response({"message": "TF401181: not valid"}, status=400)
+        pull.reviewers = [known[item["id"]] for item in data.get("reviewers", [])]
+        pull.labels = [item["name"] for item in data.get("labels", [])]
         if self.forge.open(pull) is None:
             words = "TF401179: An active pull request for the source and target branch already exists."
             return web.json_response({"message": words, "typeKey": "GitPullRequestExistsException"}, status=409)

@@ -167,6 +167,11 @@ class FakeBitbucketServer(_Bitbucket):
     def _opened(self, data):
         branches = (data[side]["id"].removeprefix("refs/heads/") for side in ("fromRef", "toRef"))
         pull = FakePull(0, data["title"], data["description"], *branches, draft=data.get("draft", False))
+        pull.reviewers = [item["user"]["name"] for item in data.get("reviewers", [])]
+        if unknown := [name for name in pull.reviewers if name not in self.forge.users]:
+            words = f"{unknown[0]} is not a user"
+            error = {"message": words, "exceptionName": "com.atlassian.bitbucket.pull.InvalidPullRequestReviewersException"}
+            return web.json_response({"errors": [error]}, status=409)
         if self.forge.open(pull) is None:
             error = {
                 "message": "Only one pull request may be open for a given source and target branch",

@@ -38,7 +38,7 @@ class _Rest:
                 return not_found()
             pull = self.forge.pull(int(found[2]))
             if found[3] is None:
-                return self._one(request, pull, data)
+                return self._issue(request, pull, data) if found[1] == "issues" else self._one(request, pull, data)
             return getattr(self, f"_{found[3]}")(request, pull, data)
         return self._other(request, path, data)
 
@@ -54,6 +54,9 @@ class _Rest:
             self.forge.touch(pull)
         return self._shown(request, self.json(pull))
 
+    def _issue(self, request, pull: FakePull, data) -> web.Response:
+        return self._one(request, pull, data)
+
     def _edit(self, pull: FakePull, data) -> None:
         pull.title, pull.body = data.get("title", pull.title), data.get("body", pull.body)
 
@@ -61,7 +64,8 @@ class _Rest:
         unknown = [name for name in data["reviewers"] if name not in self.forge.users]
         if unknown:
             return web.json_response({"message": f"{unknown[0]} is no collaborator"}, status=self.unknown_reviewer)
-        pull.reviewers += [*data["reviewers"], *(f"o/{team}" for team in data["team_reviewers"])]
+        asked = [*data["reviewers"], *(f"o/{team}" for team in data["team_reviewers"])]
+        pull.reviewers += [name for name in asked if name not in pull.reviewers]
         return web.json_response(self.json(pull), status=201)
 
     def json(self, pull: FakePull) -> dict:
@@ -114,6 +118,17 @@ class FakeGithub(_Rest):
             found = [pull for pull in found if pull.branch == branch and pull.base == query["base"]]
         size, page = int(query["per_page"]), int(query["page"])
         return self.forge.tagged(request, [self.json(pull) for pull in found[size * (page - 1) : size * page]])
+
+    def _issue(self, _request, pull, data):
+        """Change what a pull request is as an issue: labels and assignees are set, whom GitHub does not know is left out."""
+        self._edit(pull, data)
+        self.forge.labels += [name for name in data["labels"] if name not in self.forge.labels]
+        pull.labels = list(data["labels"])
+        pull.assignees = [name for name in data["assignees"] if name in self.forge.users]
+        self.forge.touch(pull)
+        made = self.json(pull)
+        del made["head"], made["base"], made["draft"]
+        return web.json_response({**made, "pull_request": {}})
 
     def _labels(self, _request, pull, data):
         self.forge.labels += [name for name in data["labels"] if name not in self.forge.labels]
@@ -204,8 +219,15 @@ class FakeGitea(_Rest):
         return self.forge.tagged(request, data)
 
     def _opened(self, data):
+        people = {status: data.get(key, ()) for key, status in (("assignees", 422), ("reviewers", 404))}
+        for status, named in people.items():
+            if unknown := [name for name in named if name not in self.forge.users]:
+                return web.json_response({"message": f"user does not exist: [name: {unknown[0]}]"}, status=status)
         pull = FakePull(0, "", data["body"], data["head"], data["base"])
         self._edit(pull, data)
+        kept = [label for label in data.get("labels", ()) if label <= len(self.forge.labels)]  # others are left out
+        pull.labels = [self.forge.labels[label - 1] for label in kept]
+        pull.reviewers = [*data.get("reviewers", ()), *(f"o/{team}" for team in data.get("team_reviewers", ()))]
         if self.forge.open(pull) is None:
             return web.json_response({"message": "pull request already exists for these targets"}, status=409)
         return web.json_response(self.json(pull), status=201)
@@ -295,5 +317,7 @@ class FakeGitea(_Rest):
         is_gone = self.forge.repository.head(pull.branch) is None
         made["title"] = f"WIP: {pull.title}" if pull.draft else pull.title
         made["mergeable"] = not pull.conflicts
+        made["requested_reviewers"] = [{"login": name} for name in pull.reviewers if "/" not in name]
+        made["requested_reviewers_teams"] = [{"name": name.partition("/")[2]} for name in pull.reviewers if "/" in name]
         made["head"] = {**head, "label": pull.branch, "ref": f"refs/pull/{pull.number}/head" if is_gone else pull.branch}
         return made

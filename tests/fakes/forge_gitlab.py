@@ -59,7 +59,7 @@ class FakeGitlab:
             pull.draft = data["title"].startswith("Draft: ")
             pull.title = data["title"].removeprefix("Draft: ")
         pull.body = data.get("description", pull.body)
-        for label in filter(None, data.get("add_labels", "").split(",")):
+        for label in filter(None, data.get("add_labels", data.get("labels", "")).split(",")):
             pull.labels += [label] if label not in pull.labels else []
         for key, people in (("reviewer_ids", pull.reviewers), ("assignee_ids", pull.assignees)):
             if key in data:

@@ -100,7 +100,7 @@ class Stages:
     def offer(self, key):
         """What *key* is offered now."""
         (asked,) = [item for item in self.generation.subscriptions if item.key == key]
-        return self.generation.delivery.promotions.offer(asked.gates.follows)
+        return self.generation.delivery.offers.offer(asked.gates.follows)
 
     def outcome(self, key):
         """How the last landing of a stage ended."""
@@ -160,7 +160,7 @@ class Stages:
 
     async def noted(self):
         """Keep what is known of healthy times, as the daemon does now and then."""
-        times = self.generation.delivery.promotions.times
+        times = self.generation.delivery.healthy_runs.times
         times.judge()
         await self.generation._process.cache.remember_runs(times.remembered())
 

@@ -10,17 +10,21 @@ from tests.flows.fleet import Status
 from tests.flows.test_proposals import proposing
 
 MANY = 40
+LISTINGS = re.compile(r"GET (pulls|merge_requests|pullrequests|pull-requests|refs/branches)( 304)?")
+#: what a round takes: on Bitbucket Cloud the heads of branches and the default reviewers besides; long texts are more pages
+ROUND = {"bitbucket": 3}
+MOST_PAGES = {"github": 2, "bitbucket": 2}
 LINE = 'image: {host}/o/app:1.0.0  # {{"$imagepolicy": "ns:a{number}"}}\n'
 
 
-def subscriptions(life):
-    """Let each of many files have a pull request of its own."""
+def subscriptions(life, count=MANY):
+    """Let each of *count* files have a pull request of its own."""
     (text,) = life.fleet.subscriptions
     host = life.fleet.registry.host
-    files = {f"apps/a{number}.yaml": LINE.format(host=host, number=number).encode() for number in range(MANY)}
+    files = {f"apps/a{number}.yaml": LINE.format(host=host, number=number).encode() for number in range(count)}
     life.fleet.repository.commit(files)
     life.fleet.subscriptions = [
-        text.replace("key: app", f"key: a{number}").replace("ns:app", f"ns:a{number}") for number in range(MANY)
+        text.replace("key: app", f"key: a{number}").replace("ns:app", f"ns:a{number}") for number in range(count)
     ]
 
 
@@ -35,7 +39,7 @@ async def passed(life):
     return statuses, list(life.forge.asked), float(fetched[1]) if fetched else 0.0
 
 
-@pytest.fixture(params=["github", "gitea"])
+@pytest.fixture(params=["github", "gitea", "gitlab", "bitbucket", "bitbucket-server", "azure"])
 def kind(request):
     return request.param
 
@@ -47,15 +51,15 @@ async def test_many_pull_requests_are_listed_once_and_only_what_changed_is_asked
         statuses, asked, fetched = await passed(life)
         assert (statuses, len(life.forge.pulls)) == ({Status.PROPOSED}, MANY)
         assert (len([line for line in asked if line.startswith("POST")]), fetched) == (MANY, 1.0)
-        assert len(asked) <= 1 + 2 * MANY
+        assert len(asked) <= ROUND.get(kind, 1) + 2 * MANY
 
         statuses, asked, fetched = await passed(life)
-        pages = [line for line in asked if line.startswith("GET pulls") and "/" not in line]
+        pages = [line for line in asked if LISTINGS.fullmatch(line)]
         assert (statuses, asked) == ({Status.PROPOSED}, pages)
-        assert (len(pages) <= 1 + MANY // 30, fetched <= 1.0) == (True, True)
+        assert (len(pages) <= MOST_PAGES.get(kind, 1), fetched <= 1.0) == (True, True)
 
         life.push("1.2.0")
         statuses, asked, fetched = await passed(life)
         assert (statuses, fetched <= 1.0) == ({Status.PROPOSED}, True)
-        assert len(asked) <= len(pages) + 3 * MANY
+        assert len(asked) <= len(pages) + 2 * MANY
         assert all("1.2.0" in pull.body for pull in life.forge.pulls)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from tests.fakes.forge import TOKEN, FakePull
 from updater.errors import ForgeError
-from updater.forge.base import ApprovalState, CheckState, ForgeAccess, ProposalState, ProposalText
+from updater.forge.base import ApprovalState, CheckState, ForgeAccess, ProposalState, ProposalText, ProposalWishes
 from updater.forge.showing import bearer, gitea_token, personal_or_bearer, user_or_bearer
 from updater.http.exchange import Connection
 
@@ -115,7 +115,7 @@ async def test_github_that_leaves_out_the_checks_does_not_make_a_pull_request_re
 async def test_github_without_drafts_says_so_instead_of_opening_what_may_be_merged(server, forge):
     words = "Draft pull requests are not supported in this repository."
     server.faults.append(("POST", answered({"message": "Validation Failed", "errors": [{"message": words}]}, status=422)))
-    assert await refused(forge.open(TEXT, branch=BRANCH, base="main", is_draft=True)) == "forge-lacks"
+    assert await refused(forge.open(TEXT, branch=BRANCH, base="main", wishes=ProposalWishes(is_draft=True))) == "forge-lacks"
     assert server.pulls == []
 
 
@@ -266,7 +266,7 @@ async def test_bitbucket_refuses_the_author_as_reviewer_and_gets_none_then(serve
 
 @only["bitbucket"]
 async def test_bitbucket_keeps_reviewers_and_draft_when_the_text_changes(server, forge):
-    await forge.open(TEXT, branch=BRANCH, base="main", is_draft=True)
+    await forge.open(TEXT, branch=BRANCH, base="main", wishes=ProposalWishes(is_draft=True))
     server.pulls[0].reviewers = ["anna"]
     await forge.update(1, ProposalText(title="New", body="b"))
     assert (server.pulls[0].reviewers, server.pulls[0].draft) == (["anna"], True)

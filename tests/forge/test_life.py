@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from updater.errors import ForgeError
-from updater.forge.base import ApprovalState, CheckState, ProposalState, ProposalText
+from updater.forge.base import ApprovalState, CheckState, ProposalState, ProposalText, ProposalWishes
 
 BRANCH = "updater/main"
 TEXT = ProposalText(title="Update app", body="one\ntwo")
 
 
 async def opened(forge, *, is_draft=False):
-    return await forge.open(TEXT, branch=BRANCH, base="main", is_draft=is_draft)
+    return await forge.open(TEXT, branch=BRANCH, base="main", wishes=ProposalWishes(is_draft=is_draft))
 
 
 async def refused(call):

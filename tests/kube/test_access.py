@@ -14,7 +14,7 @@ from tests.fakes.kube import FakeKube, kubeconfig
 from tests.fakes.still_time import StillTime
 from updater.errors import ConfigError, KubeDenied, UpdaterError
 from updater.http.client import HttpClient
-from updater.kube.access import AccessEnvironment, find_access
+from updater.kube.access import AccessEnvironment, find_access, find_context
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import SECRET
 
@@ -49,6 +49,24 @@ class TestFiles:
         around = replace(around, environment={"KUBECONFIG": str(write(tmp_path / "env", {"token": "env"}))})
         assert await bearer(find_access(write(tmp_path / "named", {"token": "named"}), surroundings=around)) == "Bearer named"
         assert await bearer(find_access(surroundings=around)) == "Bearer env"
+
+    async def test_the_way_to_another_cluster_is_never_that_of_the_pod(self, tmp_path, around):
+        account = tmp_path / "account"
+        account.mkdir()
+        (account / "token").write_text("pod")
+        (account / "ca.crt").write_text("pem")
+        environment = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+        around = replace(around, environment=environment, service_account=account)
+        assert await bearer(find_access(context="lab", surroundings=around)) == "Bearer pod"
+        with pytest.raises(ConfigError, match="no such file"):
+            find_context("lab", surroundings=around)
+        named = write(tmp_path / "named", {"token": "named"})
+        assert await bearer(find_context("lab", named, surroundings=around)) == "Bearer named"
+        around = replace(around, environment={**environment, "KUBECONFIG": str(named)})
+        assert await bearer(find_context("lab", surroundings=around)) == "Bearer named"
+        with pytest.raises(ConfigError, match="no context 'other'") as wrong:
+            find_context("other", surroundings=around)
+        assert wrong.value.hint == "it has: lab"
 
     async def test_without_any_other_the_home_counts(self, tmp_path, around):
         write(tmp_path / "home/.kube/config", {"token": "home"})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from updater.engine.choose import RankingMemory, SelectionRequest, choose, drive
 from updater.model.candidate import Candidate
 from updater.model.image import parse_platform
 from updater.model.selection import Code
 from updater.model.subscription import Variant
 from updater.policies import build, build_filter, filter_from, spec_from
+from updater.policies.choose import RankingMemory, SelectionRequest, choose, drive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

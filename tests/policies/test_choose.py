@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.policies.selecting import codes, listing, ranked, request, selected, winner
-from updater.engine.choose import RankingMemory, count_codes, foreseen_asks
 from updater.model.candidate import Candidate, Fact, FactRequest
 from updater.model.image import Digest, parse_platform
 from updater.model.selection import Code
 from updater.model.subscription import Downgrade
+from updater.policies.choose import RankingMemory, count_codes, foreseen_asks
 
 DIGEST = Digest(algorithm="sha256", encoded="d" * 64)
 OTHER = Digest(algorithm="sha256", encoded="e" * 64)

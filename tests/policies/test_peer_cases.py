@@ -11,12 +11,12 @@ import pytest
 
 from tests.policies.selecting import codes, ranked, selected, winner
 from updater.errors import ImageSyntaxError, PolicyError
-from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.candidate import Candidate, Fact
 from updater.model.image import Digest, parse_platform
 from updater.model.selection import Code
 from updater.model.subscription import PolicySpec
 from updater.policies import build
+from updater.policies.guards import INCOMPLETE_LIST
 
 HERE = Path(__file__).parent
 FLUX = json.loads((HERE / "cases_flux.json").read_text())

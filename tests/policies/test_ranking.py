@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.policies.selecting import codes, listing, ranked, request, selected
-from updater.engine.choose import RankingMemory, choose, drive
 from updater.errors import PolicyError
 from updater.model.candidate import Candidate, Rank
 from updater.model.subscription import Downgrade
 from updater.policies import build_filter
 from updater.policies.base import Policy
+from updater.policies.choose import RankingMemory, choose, drive
 from updater.policies.ranking import Judge, Ranker, _added, rank_all
 
 DAY = datetime(2025, 1, 1, tzinfo=UTC)

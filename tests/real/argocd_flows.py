@@ -147,7 +147,7 @@ class Flow:
     def daemon(self, name: str = "one", **more: Any) -> Daemon:
         """Start a daemon with a state folder and a port of its own; *more* are keys of updater.yaml."""
         port = free_port()
-        listen = {"metrics": f"127.0.0.1:{port}"}
+        listen = {"metrics": f"127.0.0.1:{port}", **more.pop("listen", {})}
         return Daemon(self.configure(name, listen=listen, **more), port, self.folder / f"{name}.log")
 
     def configure(self, name: str = "one", **more: Any) -> Path:

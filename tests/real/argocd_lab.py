@@ -11,7 +11,7 @@ from tests.fakes.git_server import BareRepository, GitServer
 from tests.real import cluster as real_cluster
 from tests.real.background import Background
 from tests.real.lab_objects import ARGOCD
-from tests.real.parts import find, free_port, require
+from tests.real.parts import ended, find, free_port, require
 from tests.real.registries import running
 from tests.real.rolling_parts import add_node, definitions_of, kubernetes
 
@@ -116,13 +116,4 @@ class ArgocdLab:
         environment = {**os.environ, **paths, **own, "KUBECONFIG": str(self.kubeconfig)}
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
-        stack.callback(_end, process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(10)
+        stack.callback(ended, process, 15)

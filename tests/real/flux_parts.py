@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.real.daemon_process import PATIENCE, until
 from tests.real.flux_objects import MERGE, NAMESPACE, REQUESTED_AT, condition
-from tests.real.parts import free_port, require
+from tests.real.parts import ended, free_port, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,14 +80,8 @@ class FluxController:
 
     def stop(self) -> None:
         """Ask it to end, and end it where it does not."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(10)
+        if self._process is not None:
+            ended(self._process)
         self._process = None
 
     def said(self) -> str:

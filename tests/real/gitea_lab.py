@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from tests.fakes.git_server import IDENTITY, BareRepository
 from tests.real.daemon_process import until
-from tests.real.parts import free_port, require
+from tests.real.parts import ended, free_port, require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,12 +143,7 @@ class Gitea:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(10)
+        ended(self._process, 20)
 
     def said(self) -> str:
         return self._log.read_text(errors="replace")[-4000:]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.real.flux_objects import MERGE
-from tests.real.parts import free_port, require
+from tests.real.parts import ended, free_port, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,14 +51,8 @@ class Controller:
 
     def stop(self) -> None:
         """Ask it to end, and end it where it does not."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(10)
+        if self._process is not None:
+            ended(self._process)
         self._process = None
 
     def said(self) -> str:

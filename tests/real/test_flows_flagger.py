@@ -7,7 +7,7 @@ import urllib.error
 import pytest
 
 from tests.real.rolling_lab import SECRET, SLOW, RollingFlow, page_blocks
-from tests.real.test_flows_rollouts import scans
+from tests.real.test_flows_rollouts import progress, scans
 from updater.model.webhook import WebhookKind
 
 pytestmark = [pytest.mark.real, pytest.mark.rolling, pytest.mark.xdist_group("rolling-flagger")]
@@ -61,6 +61,7 @@ def test_a_canary_that_flagger_fails_is_reverted_in_git_and_its_image_never_retu
         flow.push("1.1.0")
         flow.until(lambda: flow.phase() == "Progressing")
         flow.push("1.1.1")
+        daemon.until(lambda: (progress(daemon) or {}).get("words"))
         daemon.until(lambda: daemon.metric("updater_failures_total", code="busy") >= 1)
         assert flow.tags() == ["1.1.0"]
         daemon.until(lambda: daemon.metric("updater_releases_total", verdict="healthy") == 1, SLOW)

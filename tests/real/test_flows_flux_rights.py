@@ -23,6 +23,7 @@ from tests.real.flux_objects import (
 )
 from tests.real.lab import definitions_folder
 from tests.real.parts import free_port, require
+from tests.real.people_site import PERSON, PeopleSite, web_settings
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("flux-rights")]
 
@@ -61,21 +62,22 @@ def lab(tmp_path_factory):
         yield lab
 
 
-def started(lab, folder):
-    """Start a daemon as the account of the chart."""
+def started(lab, folder, account="updater", **more):
+    """Start a daemon as an account of the chart."""
     wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/updater/token"
+    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
     (folder / "token").write_text(lab.cluster.request("POST", path, wanted)["status"]["token"])
     kubeconfig = lab.cluster.kubeconfig(folder / "kubeconfig", {"tokenFile": str(folder / "token")})
     port = free_port()
     tree = {
         "interval": "5s",
         "state": str(folder / "state"),
-        "listen": {"metrics": f"127.0.0.1:{port}"},
+        "listen": {"metrics": f"127.0.0.1:{port}", **more.pop("listen", {})},
         "log": {"format": "console"},
         "registries": [{"prefix": lab.registry.host, "url": lab.registry.url, "insecure": True}],
-        "kubernetes": {"kubeconfig": str(kubeconfig), "namespace": NAMESPACE, "lease": "updater"},
+        "kubernetes": {"kubeconfig": str(kubeconfig), "namespace": NAMESPACE, "lease": account},
         "sources": VALUES["config"]["sources"],
+        **more,
     }
     (folder / "updater.yaml").write_text(yaml.safe_dump(tree))
     return Daemon(folder / "updater.yaml", port, folder / "log")
@@ -152,3 +154,60 @@ def test_what_the_chart_grants_is_enough_and_everything_of_it_is_used(lab, tmp_p
     rare |= {("list", "replicasets")}  # before the bad release of a Rollout is taken back
     assert granted - used <= {("patch", "events"), *rare}
     assert used <= granted
+
+
+PEOPLE = {
+    "config": {
+        **VALUES["config"],
+        "kubernetes": {"lease": "people"},
+        "listen": {"web": "0.0.0.0:8090"},
+        "web": {"roles": {"act": [PERSON]}},
+    },
+    "fullnameOverride": "people",
+    "serviceAccount": {"name": "people"},
+}
+PERSONS = APP.replace(b"flux-system:app:tag", b"flux-system:people:tag").replace(b"name: app,", b"name: people,")
+
+
+def test_what_a_person_does_at_the_page_stands_on_the_image_policy_with_their_name(lab, tmp_path):
+    """Pinned, released, rejected under the rights that the chart grants; Git follows each of them."""
+    for body in template_of(namespace=NAMESPACE, **PEOPLE):
+        if "Role" in body["kind"] or body["kind"] == "ServiceAccount":
+            lab.cluster.apply_object(body)
+    lab.push_tag("acme/people", "1.0.0")
+    lab.push_tag("acme/people", "1.1.0")
+    repository = lab.repository("people", {"apps/app.yaml": PERSONS}, interval="3s")
+    apply(lab, IMAGE_REPOSITORY, "people", {"image": f"{lab.registry.host}/acme/people", "interval": "2s"})
+    policy = {"imageRepositoryRef": {"name": "people"}, "policy": {"semver": {"range": ">=1.0.0"}}}
+    apply(lab, IMAGE_POLICY, "people", policy)
+    git = {"checkout": {"ref": {"branch": "main"}}, "commit": {"author": {"name": "bot", "email": "bot@example.org"}}}
+    source = {"kind": "GitRepository", "name": "people"}
+    automation = {"interval": "2s", "sourceRef": source, "git": git, "update": {"path": "./apps"}}
+    apply(lab, IMAGE_UPDATE_AUTOMATION, "people", automation)
+    site, key = PeopleSite(), f"ImagePolicy {NAMESPACE}/people"
+
+    def line():
+        return repository.git("show", "main:apps/app.yaml")
+
+    def decided(kind):
+        annotations = lab.cluster.request("GET", IMAGE_POLICY.path("people"))["metadata"].get("annotations", {})
+        text = annotations.get(f"image-updater.gitops/{kind}")
+        return yaml.safe_load(text) if text else None
+
+    with started(lab, tmp_path, "people", listen={"web": site.listen}, web=web_settings(tmp_path)) as daemon:
+        daemon.until(lambda: "tag: 1.1.0" in line())
+        site.act(key, "pin", tag="1.0.0")
+        daemon.until(lambda: "tag: 1.0.0" in line())
+        assert (decided("pin")["tag"], decided("pin")["author"]) == ("1.0.0", PERSON)
+        site.act(key, "release")
+        daemon.until(lambda: "tag: 1.1.0" in line())
+        assert decided("pin") is None
+        site.act(key, "hold")
+        daemon.until(lambda: f"held by {PERSON}" in site.visit(key))
+        assert decided("hold")["author"] == PERSON
+        site.act(key, "reject", image="1.2.0")
+        assert [(item["tag"], item["author"]) for item in decided("reject")] == [("1.2.0", PERSON)]
+        lab.push_tag("acme/people", "1.2.0", "1.1.1")
+        daemon.until(lambda: f"rejected by {PERSON}" in site.visit(key))
+        assert "tag: 1.1.0" in line()
+        assert daemon.metric("updater_kubernetes_requests_total", status="403") == 0, daemon.said()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.error
 
@@ -15,6 +16,8 @@ pytestmark = [pytest.mark.real, pytest.mark.rolling, pytest.mark.xdist_group("ro
 
 PAGE = page_blocks("canary-with-argo-rollouts")
 CLICKED_AGAIN_AFTER = 3.0
+PAUSED = "paused until somebody promotes it"
+PLAN = ["set weight 25", "pause until promoted"]
 ROLLOUT = PAGE["apps/web.yaml"]
 # what the page describes in words: the open pause is replaced by the analysis
 ANALYSED = ROLLOUT.replace("      - pause: {}\n", "      - analysis: {templates: [{templateName: success}]}\n")
@@ -91,6 +94,12 @@ def begin(lab, folder, name, manifests=ROLLOUT, **delivery):
     return flow
 
 
+def progress(daemon, key="web"):
+    """Return what the daemon says of the canary of a subscription."""
+    code, text = daemon.get(f"/api/v1/status?key={key}")
+    return json.loads(text)["subscriptions"][0]["progress"] if code == 200 else None
+
+
 def scans(daemon, more=2):
     """Let *more* scans pass."""
     before = daemon.metric("updater_scans_total")
@@ -133,6 +142,7 @@ def test_nothing_is_written_in_the_middle_of_a_canary_and_a_promotion_lets_the_n
         flow.until(lambda: flow.is_in("Paused", "1.1.0"))
         flow.push("1.2.0")
         daemon.until(lambda: daemon.metric("updater_failures_total", code="busy") >= 1)
+        daemon.until(lambda: progress(daemon) == {"step": 2, "steps": 2, "weight": 25, "words": PAUSED, "plan": PLAN})
         scans(daemon)
         assert flow.tags() == ["1.1.0"]
         assert flow.is_in("Paused", "1.1.0"), "the canary goes on where it was"

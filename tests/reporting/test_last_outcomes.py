@@ -7,18 +7,21 @@ from dataclasses import replace
 from tests.engine.making import git_branch
 from tests.inventory.asking import LIVE, MAIN, asked
 from tests.reporting.making import at, ended, failed, inventory, landed
-from tests.reporting.notifications.making import judged
+from tests.reporting.notifications.making import judged, progressed
 from updater.model.candidate import Candidate
 from updater.model.image import parse_name
 from updater.model.outcome import Status
-from updater.model.release import DeliveryOptions
+from updater.model.progress import Progress
+from updater.model.release import DeliveryOptions, ReleaseVerdict
 from updater.model.report import SelectionMade, TargetsRefused
 from updater.model.selection import Selection
 from updater.model.subscription import PolicySpec
 from updater.model.view import PastCommit
 from updater.model.written import Written
 from updater.reporting.last_outcomes import LastOutcomes, naming
+from updater.reporting.plain import plain
 
+CANARY = Progress(step=2, steps=4, weight=20, words="a pause", plan=("a", "b", "c", "d"))
 ONE, TWO = Written(tag="1.0.0"), Written(name="r.test/app", tag="2.0.0")
 
 
@@ -31,7 +34,7 @@ def statuses(*reports, keys=()):
 
 def row(*reports):
     (status,) = statuses(*reports).values()
-    return status.row()
+    return plain(status.row())
 
 
 def past(when, *keys):
@@ -67,6 +70,7 @@ def test_a_row_tells_what_is_written_what_was_chosen_and_since_when_it_stands():
         "held_by": None,
         "verdict": None,
         "verdict_at": None,
+        "progress": None,
         "workload": None,
         "code": None,
     }
@@ -211,6 +215,27 @@ def test_the_last_change_is_that_of_the_commits_that_are_there_now():
         assert status.last_change == moment
         touched = last.touched_since(heard)
         assert touched is None or "web" in touched
+
+
+def test_how_far_a_canary_has_come_stands_in_the_row_until_the_verdict():
+    begun, step = judged(ReleaseVerdict.PROGRESSING), progressed(CANARY)
+    asked_for = inventory(asked("web", MAIN))
+    told = row(asked_for, begun, step)
+    assert (told["verdict"], told["verdict_at"], told["workload"]) == (
+        "progressing",
+        "2024-05-06T07:08:09Z",
+        "Deployment shop/web",
+    )
+    assert told["progress"] == {"step": 2, "steps": 4, "weight": 20, "words": "a pause", "plan": ["a", "b", "c", "d"]}
+    assert row(asked_for, begun, step, progressed(None))["progress"] is None
+    assert row(asked_for, begun, step, judged())["progress"] is None
+    assert row(asked_for, begun, step, judged(ReleaseVerdict.PROGRESSING, "c" * 40))["progress"] is None
+
+
+def test_a_release_that_is_taken_up_after_a_restart_is_told_by_its_progress_alone():
+    told = row(inventory(asked("web", MAIN)), progressed(CANARY))
+    assert (told["verdict"], told["progress"]["step"]) == ("progressing", 2)
+    assert row(inventory(asked("api", MAIN)), progressed(CANARY))["key"] == "api"
 
 
 def test_a_subscription_of_another_image_or_policy_forgets_what_was_chosen_and_released_before():

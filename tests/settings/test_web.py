@@ -31,6 +31,9 @@ def test_a_webhook_has_a_name_a_kind_and_a_secret():
         ("[{name: a, kind: zot, secret: 'env:S', registry: 'https://r.example'}]", "image-syntax", "web.webhooks[0].registry"),
         ("[{name: a, kind: flagger, secret: 'env:S', registry: r.example}]", "conflict", "web.webhooks[0].registry"),
         ("[{name: a, kind: hub, secret: 'env:S'}]", None, "web.webhooks[0].kind"),
+        ("[{name: a, kind: google, secret: 'env:S', account: a@p.iam}]", "missing-key", "web.webhooks[0].audience"),
+        ("[{name: a, kind: google, secret: 'env:S', audience: updater}]", "conflict", "web.webhooks[0].audience"),
+        ("[{name: a, kind: ecr, secret: 'env:S', account: a@p.iam, audience: u}]", "conflict", "web.webhooks[0].account"),
         ("[{name: a, kind: zot}]", "missing-key", "web.webhooks[0].secret"),
     ],
 )

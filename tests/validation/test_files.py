@@ -54,6 +54,16 @@ def test_a_clean_tree_is_clean(tree):
     assert (said(report), report.files) == ([], 4)
 
 
+def test_an_author_has_a_name_and_an_email_in_whichever_files_they_stand(tree):
+    folder = tree(updater_yaml="git: {author: {email: images@example.org}}\n" + SUBSCRIPTION)
+    report = lint([folder])
+    assert said(report) == [("updater.yaml", None, "no-author")]
+    assert report.problems[0].message.startswith("git.author.name must be set")
+    (folder / "conf").mkdir()
+    (folder / "conf/updater.yaml").write_text("git: {author: {name: images}}\n")
+    assert said(lint([folder])) == []
+
+
 def test_a_marker_that_no_policy_answers_is_said_with_the_nearest(tree):
     report = lint([tree(policy_yaml=POLICY, a_yaml=MARKED.replace(":app", ":ap"))])
     assert said(report) == [("a.yaml", 2, "marker-policy")]

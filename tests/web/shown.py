@@ -7,7 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 from tests.web.site import FleetByHand
 from updater.model.problem import Problem
-from updater.web.detail import DecisionView, GateView, LadderStep, PastChange, PlaceView, Standing, SubscriptionDetail, TargetView
+from updater.model.progress import Progress
+from updater.web.detail import (
+    DecisionView,
+    GateView,
+    LadderStep,
+    PastChange,
+    PlaceView,
+    ReleaseView,
+    Standing,
+    SubscriptionDetail,
+    TargetView,
+)
 from updater.web.events import EventKind, EventPart
 from updater.web.fleet import FleetRow
 from updater.web.health import BudgetView, FleetHealth, HostView, RegistryView, SourceView
@@ -37,8 +48,17 @@ def fleet(count=24):
         reason = f"{state} for a reason that takes some words to tell" if state in {"held", "failed"} else None
         namespace, source = ("shop", "Application") if number % 3 else (None, "file")
         more = {"code": "min-age" if state == "held" else None, "namespace": namespace, "source": source}
+        if state == "updated":
+            more |= {"verdict": "progressing", "progress": canary()}
         rows.append(row(f"app-{number:04}", state=state, reason=reason, newest_at=NOW - timedelta(hours=number), **more))
     return ShownFleet(*rows)
+
+
+def canary(at=2, **more):
+    """Return a canary at step *at* of four."""
+    plan = ("set weight 20", "pause until promoted", "set weight 60", "pause 10m")
+    usual = {"step": at, "steps": 4, "weight": 20, "words": "paused until somebody promotes it", "plan": plan}
+    return Progress(**{**usual, **more})
 
 
 def step(tag, standing=Standing.ALLOWED, hours=None, **more):
@@ -87,6 +107,17 @@ def detail(shown):
                 until=NOW + timedelta(days=1),
             ),
         ),
+        release=ReleaseView(
+            image="r.test/acme/web:1.4.3",
+            revision="a" * 40,
+            workload="Rollout shop/web",
+            verdict="progressing",
+            reason="it is paused at step 2 of 4: CanaryPauseStep",
+            began=NOW - timedelta(minutes=12),
+            at=NOW - timedelta(minutes=12),
+            is_under_way=True,
+            progress=shown.progress,
+        ),
         history=(
             PastChange(
                 revision="a" * 40, when=NOW, subject="Update web to 1.4.3", old="1.4.2", new="1.4.3", verdict="healthy", **where
@@ -130,4 +161,4 @@ class ShownFleet(FleetByHand):
         self.events.add(part, datetime.now(UTC))
 
 
-__all__ = ["HOSTILE", "NOW", "STATES", "FleetHealth", "ShownFleet", "detail", "fleet", "row", "step"]
+__all__ = ["HOSTILE", "NOW", "STATES", "FleetHealth", "ShownFleet", "canary", "detail", "fleet", "row", "step"]

@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from updater.errors import ConfigError
+from updater.reporting.last_outcomes import SubscriptionStatus
 from updater.web.acts import ActDone, ChangePreview
 from updater.web.app import serve
 from updater.web.detail import SubscriptionDetail
@@ -34,7 +35,8 @@ class FleetByHand:
 
     async def table(self):
         needles = {key: f"{key}\n{row.image or ''}".lower() for key, row in self.rows.items()}
-        return FleetTable(rows=self.rows, needles=needles)
+        statuses = {key: SubscriptionStatus(key=key, image=row.image) for key, row in self.rows.items()}
+        return FleetTable(rows=self.rows, statuses=statuses, needles=needles)
 
     async def rows_of(self, keys):
         return [self.rows[key] for key in keys if key in self.rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from dataclasses import replace
 from types import SimpleNamespace
 
 import aiohttp
@@ -12,13 +13,15 @@ import pytest
 
 from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
 from updater.settings.web import WebSettings
-from updater.web import password_queue
+from updater.web import bodies, password_queue
 from updater.web.acts import NOT_KNOWN, NOT_SENT
+from updater.web.answers import ApiRefusal
 from updater.web.fleet import FleetRow
+from updater.web.password_queue import PasswordQueue
 from updater.web.passwords import UserTable, is_password, read_users
 from updater.web.people import SiteRules, rules_of
 from updater.web.sessions import MOST_ENDED, Session, SessionSigner, UsedTokens, handed_on
-from updater.web.throttle import BY_BOTH, LONGEST_DELAY, Throttle
+from updater.web.throttle import BY_BOTH, BY_KNOWN, BY_NAME, LONGEST_DELAY, Throttle
 
 WEB = FleetRow(key="shop/web", image="r.test/web", state="held")
 HOLD = "/api/v1/subscriptions/shop%2Fweb/hold"
@@ -120,6 +123,44 @@ async def test_who_signed_in_from_an_address_is_not_locked_out_there_by_wrong_pa
     assert max(slept) == LONGEST_DELAY  # who guesses there is slowed down
 
 
+async def test_one_who_guesses_where_the_name_signed_in_lately_is_refused_in_the_end(site, monkeypatch):
+    delays(monkeypatch)
+    assert (await signed_in(site))[0] == 204
+    found = [(await signed_in(site, "jane", "wrong"))[0] for _ in range(BY_KNOWN.burst + 5)]
+    assert (set(found), set(found[: BY_KNOWN.burst]), found[-1]) == ({401, 429}, {401}, 429)
+
+
+async def test_of_guesses_from_many_addresses_for_one_name_one_waits_at_a_time(monkeypatch):
+    """Others of another name, and that person where they signed in lately, do not wait behind it."""
+    delays(monkeypatch)
+
+    async def users():
+        return read_users(USERS)
+
+    queue = PasswordQueue(users, lambda: 0.0)
+
+    async def tried(address, name, password):
+        try:
+            await queue.check(address, name, password)
+        except ApiRefusal as refusal:
+            return refusal.status
+        return 204
+
+    try:
+        assert await tried("10.9.9.9", "jane", "secret") == 204
+        for number in range(BY_NAME.burst):
+            assert await tried(f"10.0.0.{number}", "jane", "wrong") == 401
+        found = await asyncio.gather(*(tried(f"10.0.1.{number}", "jane", "wrong") for number in range(20)))
+        assert sorted(found) == [401] + [429] * 19
+        found = await asyncio.gather(
+            tried("10.0.2.1", "jane", "wrong"), tried("10.9.9.9", "jane", "secret"), tried("10.0.2.1", "viv", "other")
+        )
+        assert found == [401, 204, 204]
+        assert await tried("10.0.2.2", "jane", "secret") == 204  # the one that waited has made way
+    finally:
+        queue.close()
+
+
 def delays(monkeypatch):
     """Let nobody wait; return for how long they would have."""
     slept, sleep = [], asyncio.sleep
@@ -195,6 +236,19 @@ async def test_behind_an_ingress_that_is_trusted_each_address_counts_for_itself(
 )
 def test_the_address_of_who_asks_is_what_the_last_trusted_proxy_says(peer, forwarded, client):
     assert SiteRules(is_local=False, proxies=PROXIES).client(peer, forwarded) == client
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("10.42.5.5", "6.6.6.6", "10.42.5.5"),  # a pod that asks by itself
+        ("10.42.3.17", "6.6.6.6, 10.42.5.5", "10.42.5.5"),  # and one that asks through the Ingress
+        ("10.42.3.17", "10.42.3.17, 10.42.5.5", "10.42.5.5"),
+    ],
+)
+def test_beside_an_ingress_that_is_named_by_its_address_a_pod_asks_from_its_own(peer, forwarded, client):
+    web = WebSettings(trusted_proxies={"header": None, "from": ["10.42.3.17"]})
+    assert rules_of(web, is_local=False).client(peer, forwarded) == client
 
 
 @pytest.mark.parametrize("header", [None, "X-Person"])
@@ -324,6 +378,21 @@ async def test_on_loopback_without_users_who_is_there_acts_but_no_page_of_anothe
         assert [order.author for order in site.acts.orders] == ["localhost"]
 
 
+async def test_on_loopback_behind_a_proxy_that_names_nobody_there_must_be_users():
+    """Who comes through a sidecar seems to be on this machine, whoever it is."""
+    web = WebSettings(trusted_proxies={"header": None, "from": ["127.0.0.1"]})
+    async with opened(FleetByHand(WEB)) as site:
+        site.registrar.rules = rules_of(web, is_local=True)
+        for headers in ({}, {"X-Forwarded-For": "6.6.6.6"}):
+            for path in ("/api/v1/subscriptions", "/api/v1/session"):
+                status, body, _ = await site.get(path, headers=headers)
+                assert (status, body["error"]["code"]) == (403, "no-users")
+        site.registrar.rules = replace(site.registrar.rules, has_users=True)
+        site.registrar.table = read_users(USERS)
+        assert (await site.get("/api/v1/subscriptions"))[0] == 401
+        assert (await signed_in(site))[0] == 204
+
+
 @pytest.mark.parametrize(
     ("options", "status"),
     [
@@ -342,6 +411,20 @@ async def test_a_body_that_is_none_of_ours_is_refused(site, options, status):
     found, body, _ = await site.post(HOLD, headers=headers, **options)
     assert (found, bool(body["error"]["code"])) == (status, True)
     assert site.acts.orders == []
+
+
+async def test_a_body_that_never_ends_is_given_up_while_others_act(site, monkeypatch):
+    monkeypatch.setattr(bodies, "SLOWEST", 0.05)
+
+    async def pieces():
+        yield b'{"reason"'
+        await asyncio.sleep(3600)
+
+    headers = {"Content-Type": "application/json", **basic("jane", "secret")}
+    found, body, _ = await site.post(HOLD, data=pieces(), headers=headers)
+    assert (found, body["error"]["code"]) == (408, "slow-body")
+    assert (await site.post(HOLD, json=WHY, headers=basic("jane", "secret")))[0] == 200
+    assert len(site.acts.orders) == 1
 
 
 async def test_what_the_program_refuses_is_told_with_its_code(site):

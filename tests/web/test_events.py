@@ -12,9 +12,10 @@ from aiohttp import web
 
 from tests.inventory.asking import MAIN, asked
 from tests.reporting.making import at, ended, failed, inventory, landed
-from tests.reporting.notifications.making import judged
+from tests.reporting.notifications.making import judged, progressed
 from updater.model.candidate import Candidate, FactFailure
 from updater.model.outcome import Status
+from updater.model.progress import Progress
 from updater.model.report import ImageScanned, SelectionMade
 from updater.model.scan_key import ScanKey
 from updater.model.selection import Selection
@@ -86,6 +87,18 @@ def test_a_release_names_the_workload_that_decided_where_one_is_known():
     log.hear(judged())
     log.hear(judged(workload=None))
     assert [event.detail for event in log.since(0)] == ["Deployment shop/web: it crashes", "it crashes"]
+
+
+def test_how_far_a_canary_has_come_is_told_in_words():
+    log = EventLog()
+    log.hear(progressed(Progress(step=2, steps=4, weight=20, words="paused until somebody promotes it")))
+    log.hear(progressed(None))
+    told = [(event.kind, event.word, event.key, event.detail) for event in log.since(0)]
+    where = "Deployment shop/web"
+    assert told == [
+        ("release", "progressing", "web", f"{where}: step 2 of 4, 20 % of traffic: paused until somebody promotes it"),
+        ("release", "progressing", "web", f"{where}: it is paused"),
+    ]
 
 
 def test_what_is_gone_is_forgotten():

@@ -85,6 +85,12 @@ async def test_an_event_has_words_that_are_bounded_and_printable(desk):
     assert len(call.words) <= 310
 
 
+async def test_a_hook_of_a_canary_in_another_cluster_names_its_context(desk):
+    assert await status_of(desk, PATH, json=BODY, headers=GOOD) == 200
+    assert await status_of(desk, PATH, json={**BODY, "metadata": {"context": "staging"}}, headers=GOOD) == 200
+    assert [call.context for _, call in desk.asked] == ["", "staging"]
+
+
 @pytest.mark.parametrize(("said", "status"), [(200, 200), (403, 403), (404, 404), (0, 503), (503, 503), (500, 503)])
 async def test_a_replica_that_does_not_lead_says_what_the_leader_says_and_never_yes_by_itself(desk, said, status):
     desk.leads, desk.status = False, said

@@ -13,19 +13,24 @@ from updater.model.selection import Selection
 from updater.model.subscription import Origin
 from updater.model.written import Written
 from updater.reporting.last_outcomes import LastOutcomes
-from updater.web.fleet import RowQuery, page_of, table_of
+from updater.reporting.plain import plain
+from updater.web.fleet import RowQuery, page_of, table_of, with_statuses
 
 KEYS = ("api", "shop/web", "web")
 
 
-def table(*reports):
+def heard(*reports):
     last = LastOutcomes()
     items = [asked(key, MAIN, image=f"r.test/{key}") for key in KEYS]
     items[0] = replace(items[0], origin=Origin(kind="file", name="updater.yaml", line=3))
     items[1] = replace(items[1], origin=Origin(kind="ImagePolicy", name="shop/web"))
     for report in (inventory(*items), *reports):
         last.hear(report)
-    return table_of(last.statuses())
+    return last
+
+
+def table(*reports):
+    return table_of(heard(*reports).statuses())
 
 
 def keys(found, **query):
@@ -61,3 +66,14 @@ def test_pages_follow_each_other_in_the_order_that_is_asked_for():
     assert keys(found, sort="last_change", is_descending=True) == ["api", "web", "shop/web"]
     assert keys(found, limit=2) + keys(found, limit=2, offset=2) == list(KEYS)
     assert keys(found, limit=2, offset=200) == []
+
+
+def test_what_changed_is_put_in_place_with_its_row_and_the_rest_stays():
+    last = heard(landed(ended("web")))
+    before = table_of(last.statuses(), version=1)
+    last.hear(landed(failed("web")))
+    after = with_statuses(before, last.statuses_of(("web",)), version=2)
+    assert (after.version, after.rows["web"].state, before.rows["web"].state) == (2, "failed", "unchanged")
+    assert after.rows["api"] is before.rows["api"]
+    assert after.statuses == {status.key: status for status in last.statuses()}
+    assert plain(after.statuses["web"].row())["state"] == "failed"

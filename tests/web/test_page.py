@@ -13,23 +13,12 @@ from importlib.resources import files
 
 import pytest
 
-from tests.web.shown import HOSTILE, NOW, fleet, row
+from tests.web.shown import HOSTILE, NOW, canary, fleet, row
 from tests.web.site import opened
 from updater.web.page.rendering import ago, row_id, version_of, web_link
 
 PATIENCE = 30.0
 ROW = re.compile(r'<tr id="row-')
-
-
-@pytest.fixture
-def shown():
-    return fleet()
-
-
-@pytest.fixture
-async def site(shown):
-    async with opened(shown) as found:
-        yield found
 
 
 def keys(text):
@@ -123,6 +112,31 @@ async def test_a_subscription_tells_ladder_places_gates_and_history(site):
     _, text, _ = await site.get("/subscriptions/app-0001")
     for words in ("<svg", "images[0].newTag", "#L6", "opens", "held by Ada: audit", "Update web to 1.4.3", "a fault", "reverted"):
         assert words in text
+
+
+async def test_a_canary_under_way_is_told_with_its_steps_the_share_of_traffic_and_what_it_waits_for(site):
+    _, text, _ = await site.get("/subscriptions/app-0000")
+    assert "Canary: step 2 of 4, 20 % of traffic: paused until somebody promotes it" in text
+    steps = re.findall(r'<li class="(done|now|next)"( aria-current="step")?>([^<]*)', text)
+    assert [(kind, bool(current), words.strip()) for kind, current, words in steps] == [
+        ("done", False, "set weight 20"),
+        ("now", True, "pause until promoted"),
+        ("next", False, "set weight 60"),
+        ("next", False, "pause 10m"),
+    ]
+    _, text, _ = await site.get("/?q=app-0000")
+    assert re.search(r"verdict-progressing.*2/4", text)
+    _, found, _ = await site.get("/api/v1/subscriptions/app-0000")
+    assert found["release"]["progress"] == found["row"]["progress"]
+    assert (found["row"]["progress"]["step"], found["row"]["progress"]["plan"][2]) == (2, "set weight 60")
+
+
+async def test_words_of_a_canary_are_shown_as_texts(shown):
+    shown.rows["app-0000"] = row("app-0000", progress=canary(words=HOSTILE, plan=(HOSTILE, "b")))
+    async with opened(shown) as site:
+        _, text, _ = await site.get("/subscriptions/app-0000")
+    assert "<img src=x" not in text
+    assert "&lt;img src=x" in text
 
 
 async def test_what_is_not_there_is_told_as_a_page(site):

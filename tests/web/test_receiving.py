@@ -54,7 +54,7 @@ class FakeDesk:
             raise UpdaterError("nothing there")
         return self.secrets[sender.secret.value]
 
-    async def certificate(self, url):
+    async def certificate(self, url, *, again=False):
         if url not in self.certificates:
             raise UpdaterError("nothing there")
         return self.certificates[url]
@@ -174,6 +174,23 @@ async def test_a_body_that_never_ends_is_given_up(desk, monkeypatch):
         await asyncio.sleep(3600)
 
     assert await status_of(desk, "/webhooks/ci", data=pieces(), headers=GOOD) == 408
+
+
+async def test_a_hundred_bodies_that_never_end_keep_no_delivery_waiting(desk, monkeypatch):
+    """Each says who it is and sends a byte; the next delivery is answered while all of them are open."""
+    monkeypatch.setattr(receiving, "SLOWEST_BODY", 3600.0)
+    head = "POST /webhooks/ci HTTP/1.1\r\nHost: x\r\nX-Webhook-Secret: s3cret\r\nContent-Length: 100\r\n\r\n{"
+    host, port = desk.url.removeprefix("http://").split(":")
+    opened = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
+    for _, writer in opened:
+        writer.write(head.encode())
+    assert await status_of(desk, "/webhooks/ci", json={"image": "r.example/a"}, headers=GOOD) == 202
+    assert desk.results == [("ci", "accepted")]
+    for _, writer in opened:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    assert await status_of(desk, "/webhooks/ci", json={"image": "r.example/a"}, headers=GOOD) == 202
 
 
 async def test_what_all_bodies_hold_together_is_bounded(desk, monkeypatch):

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 
+import jwt
 import pytest
 
 from updater.model.webhook import BranchPush, ImagePush, WebhookKind
@@ -328,6 +329,12 @@ def test_who_signs_nothing_sends_the_secret_in_a_header_or_in_the_query(kind, he
 @pytest.mark.parametrize("kind", sorted(set(SIGNED) - {"generic", "artifactory"}))
 def test_who_signs_is_never_believed_for_the_secret_alone(kind):
     assert proof(kind, headers={"authorization": "s3cret"}, query={"secret": "s3cret"}) is Proof.MISSING
+
+
+def test_the_token_of_pubsub_is_not_taken_for_the_secret_and_does_not_stand_in_its_way():
+    token = {"authorization": f"Bearer {jwt.encode({'iss': 'https://accounts.google.com'}, 'k' * 32)}"}
+    assert proof("google", headers=token) is Proof.WRONG
+    assert proof("google", headers=token, query={"secret": "s3cret"}) is Proof.FITS
 
 
 def test_gitlab_sends_its_token_in_a_header_of_its_own():

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.daemon.watching import Asking
-    from updater.engine.choose import SelectionRequest
     from updater.model.candidate import Candidate
     from updater.model.image import ImageRef
     from updater.model.selection import Selection
     from updater.model.subscription import PolicySpec
+    from updater.policies.choose import SelectionRequest
 
 _POLICIES: Final = ["semver", "latest", "name", "number", "digest", "pep440"]
 _SHOWN_LOSERS: Final = 20
@@ -110,7 +110,7 @@ def _reference(image: str) -> ImageRef:
 
 
 def _select(ctx: click.Context, reference: ImageRef, options: Mapping[str, Any]) -> Selection:
-    from updater.engine.choose import choose, drive
+    from updater.policies.choose import choose, drive
 
     template = _request(reference, options)
     if options["tags_file"] is None:
@@ -124,10 +124,10 @@ def _select(ctx: click.Context, reference: ImageRef, options: Mapping[str, Any])
 def _request(reference: ImageRef, options: Mapping[str, Any]) -> SelectionRequest:
     """Build the request without candidates, so that a wrong option is said before anything is read."""
     from updater.cli.check_lines import written_from
-    from updater.engine.choose import SelectionRequest
     from updater.model.image import parse_platform
     from updater.model.subscription import Downgrade, TagFilter, Variant
     from updater.policies import build, build_filter
+    from updater.policies.choose import SelectionRequest
 
     allow, ignore, extract = options["allow"], tuple(options["ignore"]), options["extract"]
     try:

@@ -10,13 +10,13 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from updater.engine.choose import SelectionRequest, choose, drive
 from updater.errors import UpdaterError
 from updater.model.candidate import Candidate
 from updater.model.image import Digest, Platform, parse_digest, parse_platform
 from updater.model.subscription import Downgrade, Variant
 from updater.policies import DEFAULT, build, build_filter, filter_from, spec_from
 from updater.policies.base import nearest
+from updater.policies.choose import SelectionRequest, choose, drive
 from updater.reasons import json_reason
 
 if TYPE_CHECKING:

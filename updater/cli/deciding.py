@@ -91,6 +91,7 @@ def _json(item: DecisionWritten) -> dict[str, Any]:
         **{kind: printable_data(_full(item.entry[kind])) if kind in item.entry else None for kind in kinds},
         "reject": [printable_data(_full(row)) for row in item.entry.get("reject", [])],
         "readmit": list(item.entry.get("readmit", [])),
+        "elsewhere": [{"where": each.where, "decision": printable(each.sentence)} for each in item.elsewhere],
     }
 
 
@@ -104,5 +105,8 @@ def _line(item: DecisionWritten) -> str:
     told = [decision.sentence for decision in read_entry(item.key, dict(item.entry), item.where) if decision.code]
     if item.readmitted:
         told.append(f"may be written again: what people took back of {', '.join(text[:9] for text in sorted(item.readmitted))}")
-    what = "; ".join(told) or f"{'released; ' if item.has_changed else ''}no decision is in force"
-    return printable(f"{item.key}: {what} ({item.where}{'' if item.has_changed else ', as before'})")
+    what = (
+        "; ".join(told) or f"{'released; ' if item.has_changed else ''}no decision is in force{' here' if item.elsewhere else ''}"
+    )
+    besides = "".join(f"; {each.sentence} ({each.where})" for each in item.elsewhere)
+    return printable(f"{item.key}: {what} ({item.where}{'' if item.has_changed else ', as before'}){besides}")

@@ -14,7 +14,7 @@ from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, WOULD_UPDATE, outcome_json, pending_detail
 from updater.cli.terminal import say
 from updater.gates.answers import moment
-from updater.model.decision import rfc3339
+from updater.model.moments import rfc3339
 from updater.model.outcome import DRY_RUN, Status
 from updater.model.text import printable_data, shown
 

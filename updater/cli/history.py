@@ -12,17 +12,19 @@ import click
 from updater.cli.asking import asking_of, asking_options
 from updater.cli.collector import importing
 from updater.cli.main import config_paths
-from updater.errors import ImageSyntaxError
+from updater.errors import ForgeError, ImageSyntaxError
 from updater.model.image import parse_ref
-from updater.model.text import printable_data
+from updater.model.moments import rfc3339
+from updater.model.text import printable, printable_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from updater.daemon.generation import Generation
     from updater.daemon.watching import Asking
     from updater.model.image import ImageName
     from updater.model.release import PastVerdict
-    from updater.model.subscription import Destination
+    from updater.model.subscription import Destination, GitBranch
     from updater.model.view import PastCommit
 
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 def history(ctx: click.Context, /, key: str | None, limit: int, output: str, **asked: Any) -> None:
     """Report what moved when, from the commits on every branch that is written.
 
-    With KEY only the commits of that subscription.
+    With KEY only the commits of that subscription. The forge is asked which pull request a commit came by, where it is proposed.
     """
     rows = asyncio.run(past(config_paths(ctx), key=key, limit=limit, asking=asking_of(**asked)))
     if output == "json":
@@ -59,23 +61,39 @@ async def past(config: Sequence[str], *, key: str | None, limit: int, asking: As
         from updater.daemon.one_shot import chosen, is_asked_for, opened
 
     rows: list[dict[str, Any]] = []
+    links: dict[str, str] = {}
     async with opened(config, asking) as generation:
         subscriptions = chosen(generation, key)
         names = {subscription.image for subscription in subscriptions} if key else None
         judged = {(item.revision, item.key): item for item in await generation.verdicts()}
         for branch, commits in await generation.history(subscriptions, limit):
+            links |= await _carriers(generation, branch, commits)
             rows += [
                 _row(branch, commit, names, key) | {"verdicts": _verdicts(commit, key, judged)}
                 for commit in commits
                 if key is None or any(is_asked_for(name, key) for name in commit.subscriptions)
             ]
-    return sorted(rows, key=lambda row: str(row["when"]), reverse=True)
+    linked = [row | {"link": links.get(row["revision"])} for row in rows]
+    return sorted(linked, key=lambda row: str(row["when"]), reverse=True)
+
+
+async def _carriers(generation: Generation, branch: GitBranch, commits: Sequence[PastCommit]) -> Mapping[str, str]:
+    """Return the links of pull requests by commit; without an answer of the forge the rest is told all the same."""
+    try:
+        return await generation.crew.carriers(branch, commits)
+    except ForgeError as error:
+        click.echo(printable(f"pull requests are not shown: {error.message}"), err=True)
+        return {}
 
 
 def _lines(row: dict[str, Any]) -> list[str]:
-    """Return one commit: when, which, where, whether it was reverted; below it what moved."""
+    """Return one commit: when, which, where, by what, whether it was reverted; below it what moved."""
     undone = f"  {click.style('reverted', fg='red')} by {row['reverted_by'][:9]}" if row["reverted_by"] else ""
-    head = f"{_FRACTION.sub('', row['when'])}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}{undone}"
+    carrier = f"  {row['link']}" if row["link"] else ""
+    head = (
+        f"{_FRACTION.sub('', row['when'])}  {click.style(row['revision'][:9], fg='yellow')}"
+        f"  {row['destination']}{carrier}{undone}"
+    )
     moved = [_change_line(change) for change in row["changes"]]
     if not moved:  # a commit of a version that did not say what was written before
         moved = [f"{', '.join(row['subscriptions'])}:", *_image_lines(row["images"], row["policies"])]
@@ -116,14 +134,13 @@ def _short(value: str) -> str:
 
 
 def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None, key: str | None) -> dict[str, Any]:
-    from updater.cli.report import rfc3339
     from updater.daemon.one_shot import is_asked_for
 
     images, policies = _moved(commit, names)
     return {
         "destination": str(branch),
         "revision": commit.revision,
-        "when": rfc3339(commit.when),
+        "when": rfc3339(commit.when, "milliseconds"),
         "subject": commit.subject,
         "subscriptions": list(commit.subscriptions),
         "images": images,
@@ -139,16 +156,15 @@ def _changes(commit: PastCommit) -> list[dict[str, Any]]:
     images, policies, keys = commit.images, commit.policies, commit.subscriptions
     image_of = dict(zip(keys, images, strict=True)) if len(images) == len(keys) else {}
     policy_of = dict(zip(keys, policies, strict=True)) if len(policies) == len(keys) else {}
-    rows = (line.rsplit(" ", 2) for line in commit.changes)
     return [
         {
-            "key": key,
-            "image": _name(image_of.get(key)) or (_name(images[0]) if len(images) == 1 else None),
-            "policy": policy_of.get(key) or (policies[0] if len(policies) == 1 else None),
-            "old": None if old == "-" else old,
-            "new": new,
+            "key": move.key,
+            "image": _name(image_of.get(move.key)) or (_name(images[0]) if len(images) == 1 else None),
+            "policy": policy_of.get(move.key) or (policies[0] if len(policies) == 1 else None),
+            "old": move.replaced,
+            "new": move.new,
         }
-        for key, old, new in (row for row in rows if len(row) == 3)
+        for move in commit.moves()
     ]
 
 

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from updater.model.diff import as_diff
+from updater.model.moments import rfc3339
 from updater.model.outcome import DRY_RUN, Status
 from updater.model.text import printable
 
@@ -72,8 +73,8 @@ def as_json(done: PassReport) -> str:
     return json.dumps(
         {
             "id": done.id,
-            "started": rfc3339(done.started),
-            "finished": rfc3339(done.finished),
+            "started": rfc3339(done.started, "milliseconds"),
+            "finished": rfc3339(done.finished, "milliseconds"),
             "problems": [asdict(problem) for problem in sorted(done.problems, key=_place)],
             "outcomes": [outcome_json(outcome) for outcome in sorted(done.outcomes, key=lambda item: (item.key, item.target))],
         },
@@ -101,13 +102,8 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "revision": outcome.revision,
         "link": outcome.link,
         "code": outcome.code,
-        "opens_at": rfc3339(outcome.opens_at) if outcome.opens_at else None,
+        "opens_at": rfc3339(outcome.opens_at, "milliseconds") if outcome.opens_at else None,
     }
-
-
-def rfc3339(moment: datetime) -> str:
-    """Write an aware time as RFC 3339 in UTC, to the millisecond."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def as_text(done: PassReport) -> str:

@@ -91,8 +91,9 @@ async def from_pass(
 ) -> list[dict[str, Any]]:
     """Return the rows by a dry pass; raise `UpdaterError`."""
     from updater.daemon.one_shot import statuses
+    from updater.reporting.plain import plain
 
-    rows = [found.row() for found in await statuses(config, keys, asking)]
+    rows = [plain(found.row()) for found in await statuses(config, keys, asking)]
     return [row for row in rows if not states or row["state"] in states]
 
 
@@ -174,6 +175,7 @@ _NAMES: Final = (
     "verdict_at",
     "workload",
     "code",
+    "progress",
 )
 
 
@@ -223,9 +225,19 @@ def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
         written.removeprefix(f"{row['image']}:") if row["image"] else written,
         row["chosen"] or "-",
         f"{_age(row['last_change'], now)} ago" if row["last_change"] else "-",
-        f"{row['verdict']} {_age(row['verdict_at'], now)}" if row["verdict"] else "-",
+        _release(row, now),
         "",
     )
+
+
+def _release(row: dict[str, Any], now: datetime) -> str:
+    """Return what the cluster makes of the last commit, since when, and at which step a canary is."""
+    if not row["verdict"]:
+        return "-"
+    progress = row.get("progress") or {}
+    is_told = isinstance(progress, dict) and progress.get("step") is not None
+    step = f" {progress['step']}/{progress.get('steps')}" if is_told else ""
+    return f"{row['verdict']}{step} {_age(row['verdict_at'], now)}"
 
 
 def _reason(row: dict[str, Any], room: int | None) -> str:

@@ -102,10 +102,11 @@ class KnownItems:
         self.items: dict[Key, Mapping[str, Any]] = {}
 
     def renew(self, kept: Mapping[Key, KeptObject]) -> dict[Key, Mapping[str, Any]]:
-        """Take over the objects that there are, and return their items."""
+        """Take over the objects that there are, and return their items: the very same mapping where no item is another one."""
         moved = {key: each for key, each in kept.items() if self._kept.get(key) is not each}
         changed = items_of(moved, self.items)
-        self.items = {key: changed[key] if key in changed else self.items[key] for key in kept}
+        if len(kept) != len(self.items) or any(self.items.get(key) is not item for key, item in changed.items()):
+            self.items = {key: changed[key] if key in changed else self.items[key] for key in kept}
         self._kept = kept
         return self.items
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from updater.controller.contention import Contention, is_mere_refresh
 from updater.errors import KubeConflict, KubeError
+from updater.model.moments import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,7 +117,7 @@ class StatusPatcher(Generic[N]):
         Raises `KubeConflict`.
         """
         rules, news = self._rules[ref.kind], tuple(self._news.get(ref, ()))
-        now = datetime.fromtimestamp(self._options.surroundings.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = rfc3339(self._options.surroundings.wall())
         status = rules.make(StatusDue(ref=ref, kept=kept, news=news, now=now))
         if status is None:
             return 0.0

@@ -66,6 +66,7 @@ async def start_generation(
         access=made.known_by(access),
         keep=proposals.keep,
         sweep=proposals.sweep,
+        carriers=proposals.carriers,
         sources=tuple(parts.source for parts in (argocd, flux) if parts),
         requests=requests,
     )

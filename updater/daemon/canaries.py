@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from updater.delivery.hooks import CanaryFacts, CanaryHook, HookAnswer, answer_of
 from updater.delivery.judging import images_asked
-from updater.model.decision import in_force, rfc3339
+from updater.model.decision import in_force
+from updater.model.moments import rfc3339
 from updater.model.release import ReleaseVerdict, Workload
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ class CanaryDesk:
     def answer(self, hook: CanaryHook, call: CanaryCall, log: Any) -> HookAnswer | None:
         """Return what a hook is answered, None where no subscription follows the Canary."""
         place = Workload("Canary", call.namespace, call.name)
-        known = self._follower.known
-        concerned = [item for item in self._follower.subscriptions if place in self._follower.found(item.key).workloads]
-        facts = [self._facts(item, images_asked(place, known)) for item in concerned]
+        there = [item for item in self._follower.subscriptions if _context_of(item) == call.context]
+        concerned = [item for item in there if place in self._follower.found(item.key).workloads]
+        facts = [self._facts(item, images_asked(place, self._follower.index.known_for(item.delivery))) for item in concerned]
         if not facts:
             return None
         if hook is CanaryHook.EVENT:
@@ -73,7 +74,7 @@ class CanaryDesk:
         if item is None:
             return None
         places = self._follower.found(key).workloads
-        images = tuple(text for place in places for text in images_asked(place, self._follower.known))
+        images = tuple(text for place in places for text in images_asked(place, self._follower.index.known_for(item.delivery)))
         facts = self._facts(item, images)
         unwanted, going = answer_of(CanaryHook.ROLLBACK, [facts]), answer_of(CanaryHook.CONFIRM_PROMOTION, [facts])
         release, verdict = facts.release, self._verdicts.get(key)
@@ -99,3 +100,8 @@ class CanaryDesk:
             rejected={tag: found for tags in self._rejected.get(item.key, {}).values() for tag, found in tags.items()},
             order=self._memory.orders.get(item.key),
         )
+
+
+def _context_of(item: Subscription) -> str:
+    cluster = item.delivery.cluster if item.delivery else None
+    return cluster.context if cluster else ""

@@ -20,9 +20,9 @@ from updater.settings import Settings, find_files, load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.engine.choose import SelectionRequest
     from updater.model.image import ImageName
     from updater.model.selection import Selection
+    from updater.policies.choose import SelectionRequest
 
 
 async def choose_from_registry(

@@ -1,4 +1,4 @@
-"""The one way to the cluster that a process has: opened when somebody first needs it, closed with the process."""
+"""The ways to clusters that a process has: opened when somebody first needs them, closed with the process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from updater.http.client import HttpClient
     from updater.http.limits import Patience
+    from updater.kube.access import ClusterAccess
     from updater.kube.client import KubeClient
+    from updater.model.release import ClusterContext
     from updater.settings.cluster import KubernetesSettings
 
 
@@ -20,23 +22,32 @@ class ClusterConnection:
     def __init__(self, settings: KubernetesSettings, *, count: Callable[[str, int], None]) -> None:
         self.settings = settings
         self._count = count
-        self._http: HttpClient | None = None
-        self._others: list[HttpClient] = []
+        self._opened: list[HttpClient] = []
         self._client: KubeClient | None = None
+        self._elsewhere: HttpClient | None = None
 
     @property
     def client(self) -> KubeClient:
         """Return the client; raise `ConfigError` (code ``kubeconfig``) where no way leads to a cluster."""
         if self._client is None:
-            from updater.http.client import HttpClient  # noqa: PLC0415 - who has no cluster need not import the way to one
-            from updater.kube.access import find_access  # noqa: PLC0415
-            from updater.kube.client import PATIENCE, KubeClient  # noqa: PLC0415
+            from updater.kube.access import find_access  # noqa: PLC0415 - who has no cluster need not import the way to one
 
             kubeconfig = self.settings.kubeconfig
             access = find_access(Path(kubeconfig).expanduser() if kubeconfig else None, self.settings.context or "")
-            self._http = HttpClient(patience=PATIENCE)
-            self._client = KubeClient(access, self._http, observe=self._count)
+            self._client, _ = self._made(access, None)
         return self._client
+
+    def client_of(self, cluster: ClusterContext) -> KubeClient:
+        """Return a new client of another cluster, as its kubeconfig says now; raise `ConfigError` as `client` does."""
+        client, self._elsewhere = self._made(self.access_of(cluster), self._elsewhere)
+        return client
+
+    def access_of(self, cluster: ClusterContext) -> ClusterAccess:
+        """Return the way to another cluster; raise `ConfigError` as `client` does."""
+        from updater.kube.access import find_context  # noqa: PLC0415 - see `client`
+
+        kubeconfig = cluster.kubeconfig or self.settings.kubeconfig
+        return find_context(cluster.context, Path(kubeconfig).expanduser() if kubeconfig else None)
 
     @property
     def namespace(self) -> str:
@@ -51,12 +62,16 @@ class ClusterConnection:
         """Return a client for servers in the cluster that are not the API server; it is closed with this."""
         from updater.http.client import HttpClient  # noqa: PLC0415 - see `client`
 
-        self._others.append(made := HttpClient(patience=patience))
+        self._opened.append(made := HttpClient(patience=patience))
         return made
+
+    def _made(self, access: ClusterAccess, http: HttpClient | None) -> tuple[KubeClient, HttpClient]:
+        from updater.kube.client import PATIENCE, KubeClient  # noqa: PLC0415 - see `client`
+
+        http = http or self.http_with(PATIENCE)
+        return KubeClient(access, http, observe=self._count), http
 
     async def close(self) -> None:
         """Close the connections."""
-        for other in self._others:
-            await other.close()
-        if self._http is not None:
-            await self._http.close()
+        for opened in self._opened:
+            await opened.close()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from updater.git.access import GitAccess
     from updater.model.subscription import CredentialRef, Destination, GitBranch, LiveApplication, Subscription
     from updater.model.update import Commit, WriteResult
-    from updater.model.view import View
+    from updater.model.view import PastCommit, View
     from updater.registry.resolving import ConnectionResolver
     from updater.settings import Settings
     from updater.sources.base import Source
@@ -46,7 +46,8 @@ class Components:
 
     *writer* is the writer of every kind of destination, or what stands before it, *git* the one of branches alone; *access*
     says how Git URLs are reached. *keep* lets go of what is remembered of every branch but those that it is given; *sweep*
-    closes pull requests that left the configuration while nobody looked, and returns whether each forge answered.
+    closes pull requests that left the configuration while nobody looked, and returns whether each forge answered. *carriers*
+    returns the links of the pull requests that commits of a branch came by, by revision.
     """
 
     scans: Scanner
@@ -55,6 +56,7 @@ class Components:
     access: Callable[[str, CredentialRef | None], Awaitable[GitAccess]]
     keep: Callable[[Collection[GitBranch]], None]
     sweep: Callable[[], Awaitable[bool]]
+    carriers: Callable[[GitBranch, Sequence[PastCommit]], Awaitable[Mapping[str, str]]]
     sources: tuple[Source, ...] = ()
     requests: SourceRequests = field(default_factory=SourceRequests)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,15 +12,13 @@ from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
 from updater.daemon.canaries import CanaryDesk
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
+from updater.daemon.healthy_runs import WatchedRuns
+from updater.daemon.offers import Offers
 from updater.daemon.past_verdicts import recall_verdicts
-from updater.daemon.promotions import Promotions
-from updater.daemon.watch_reports import watch_reporter
+from updater.daemon.watched_clusters import WatchedClusters
 from updater.delivery.event_texts import event_of, object_of
 from updater.delivery.following import ReleaseFollower, health_for
-from updater.delivery.interest import wanted_places
 from updater.delivery.reversal import Reversals
-from updater.delivery.watch import WatchHooks, WorkloadWatch
-from updater.errors import ConfigError
 from updater.model.release import ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged
 
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     from updater.model.subscription import Destination, Subscription
 
 _NOWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
-TRIED_AGAIN: Final = 30.0
 LISTED_WITHIN: Final = 3.0
 
 
@@ -71,11 +67,12 @@ class Delivery:
             may_write=process.may_write, count=write_counter(process), report=write_reporter(process)
         )
         self._events: EventQueue[str] = EventQueue(self._options)
-        self._watch: WorkloadWatch | None = None
+        self._clusters = WatchedClusters(self._subscriptions.values(), process, namespaces)
         self._listed = asyncio.Event()
         self._listed_until = 0.0
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
-        self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
+        self.healthy_runs = WatchedRuns(asked, process, lambda release, heads: health_for(release, self._follower, heads))
+        self.offers = Offers(asked, self.healthy_runs.times.runs, process.wall)
         self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
         self.canaries = CanaryDesk(self._follower, process.releases, process.wall)
         self._land: Callable[[Destination], None] = _nothing
@@ -84,15 +81,15 @@ class Delivery:
         """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
         self._land = land
         self._listed_until = asyncio.get_running_loop().time() + LISTED_WITHIN
-        self.promotions.joined(land)
-        await self.promotions.recall()
+        self.healthy_runs.joined(land)
+        await self.healthy_runs.recall()
         await recall_verdicts(self._process, self._subscriptions, is_all=bool(self._namespaces))
         self._process.reports.join(self)
         return self.run
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
-        self.promotions.hear(report)
+        self.healthy_runs.times.hear(report)
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
@@ -125,40 +122,25 @@ class Delivery:
         self._events.wake()
 
     async def run(self) -> None:
-        """Watch and judge until cancelled; a way to the cluster that is wrong is tried again."""
+        """Watch and judge until cancelled; a way to a cluster that is wrong is tried again."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.busy.end(), name="wait no longer for what is in progress")
-            while True:
-                try:
-                    client = self._process.cluster.client
-                except ConfigError as error:
-                    self._process.log.warning("releases", detail=error.message, hint=error.hint, code=error.code)
-                    await asyncio.sleep(TRIED_AGAIN)
-                else:
-                    await self._work(client)
+            tasks.create_task(self._reversals.run(self._clusters.client_for), name="take bad releases back")
+            tasks.create_task(self.healthy_runs.run(), name="note what is healthy")
+            tasks.create_task(self._follower.run(), name="judge releases")
+            await self._clusters.run(self._follower, self._changed, self._write_events)
 
-    async def _work(self, client: KubeClient) -> None:
+    async def _write_events(self, client: KubeClient) -> None:
+        """Write Events in the cluster of updater: in others it only reads."""
         self._options.events = event_recorder(client, self._process)
-        hooks = WatchHooks(
-            changed=self._changed, report=watch_reporter(self._process), absent=partial(_say_absent, self._process)
-        )
-        self._watch = self._follower.known = WorkloadWatch(client, hooks)
-        self._want()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch.run(), name="watch workloads")
-            tasks.create_task(self._events.run(), name="Events on workloads")
-            tasks.create_task(self._reversals.run(client), name="take bad releases back")
-            tasks.create_task(self.promotions.run(), name="note what is healthy")
-            await self._follower.run()
+        await self._events.run()
 
     def _want(self) -> None:
-        if self._watch is not None:
-            self._watch.want(wanted_places(self._subscriptions.values(), self._namespaces))
-            self._note_listed()
+        self._clusters.want(self._subscriptions)
+        self._note_listed()
 
     def _note_listed(self) -> None:
-        is_listed = self._watch is not None and self._watch.is_listed
-        (self._listed.set if is_listed else self._listed.clear)()
+        (self._listed.set if self._clusters.is_listed else self._listed.clear)()
 
     def _changed(self, objects: frozenset[ObjectKey] | None) -> None:
         """Judge again what concerns *objects*, None for all; let what waited for a rollout or canary land."""
@@ -168,7 +150,7 @@ class Delivery:
         self._follower.changed()
         self._note_listed()
         index = self._follower.index
-        self.promotions.judge(None if objects is None else lambda key: key in keys or not index.is_noted(key))
+        self.healthy_runs.times.judge(None if objects is None else lambda key: key in keys or not index.is_noted(key))
         self.busy.freed(None if objects is None else keys)
 
     def _due(self, key: str) -> None:
@@ -179,13 +161,11 @@ class Delivery:
 
     def _tell(self, report: ReleaseJudged) -> None:
         place = report.workload
-        item = self._watch.get(place.kind, place.namespace, place.name) if self._watch and place else None
+        item = self._follower.known.get(place.kind, place.namespace, place.name) if place else None
         subscription = self._subscriptions.get(report.release.subscription)
         if subscription is None or subscription.origin.kind in self._silent:
             return
+        if subscription.delivery is not None and subscription.delivery.cluster is not None:
+            return
         if item is not None and place is not None and report.verdict is not ReleaseVerdict.PROGRESSING:
             self._events.put((report.release.subscription, report.release.revision), object_of(item, place), event_of(report))
-
-
-def _say_absent(process: Process, resource: str) -> None:
-    process.log.info("releases", detail=f"{resource} is not installed: nothing of that kind is followed")

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.fleet_desk import find_subscription
+from updater.daemon.leader import LeaderSilent, ask_leader, leader_address
 from updater.daemon.people import taken_back_by, write_decision_about
-from updater.errors import UpdaterError
-from updater.http.exchange import FailureKind, HttpFailure, HttpRequest
+from updater.http.exchange import HttpRequest
 from updater.inventory.destinations import destinations_of
 from updater.inventory.merge import FILE
 from updater.model.diff import as_diff
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from updater.settings.decision_edits import Edit
 
 MOST_LINES: Final = 5000
-#: of what was not even sent
-_UNSENT: Final = frozenset({FailureKind.UNREACHABLE, FailureKind.DOWN, FailureKind.PAUSED, FailureKind.TLS, FailureKind.SETTINGS})
 LONGEST_ANSWER: Final = 1024 * 1024
 _UNCHANGED: Final = "unchanged"
 _DONE: Final = frozenset({"changed", _UNCHANGED})
@@ -101,26 +99,22 @@ class FleetActs:
 
         The status is `NOT_SENT` where it did not get it, `NOT_KNOWN` where its answer was lost.
         """
-        address = self._process.leading.leader_address if self._process.leading else ""
-        if not address:
+        if not leader_address(self._process):
             return NOT_SENT, b""
         signer, body = await self._registrar.signer(), json.dumps(dict(fields)).encode()
         token = signer.begin(person, purpose=handed_on("POST", path, body), lasts=HANDED_ON_FOR)
         request = HttpRequest(
-            url=f"{address}{path}",
+            url=path,
             method="POST",
             headers={"Content-Type": "application/json", PERSON_HEADER: token},
             body=body,
             is_repeatable=False,
             limit=LONGEST_ANSWER,
-            what="the replica that leads",
         )
         try:
-            answer = await self._process.http.send(request)
-        except HttpFailure as failure:
-            return NOT_SENT if failure.trouble in _UNSENT else NOT_KNOWN, b""
-        except UpdaterError:
-            return NOT_KNOWN, b""
+            answer = await ask_leader(self._process, request)
+        except LeaderSilent as silence:
+            return NOT_KNOWN if silence.may_have_come else NOT_SENT, b""
         return answer.status, answer.body
 
     def done(self, order: ActOrder, result: str) -> None:
@@ -143,7 +137,7 @@ class FleetActs:
     async def _taken_back(self, generation: Generation, item: Subscription) -> tuple[dict[str, frozenset[str]], tuple[str, ...]]:
         """Return the commits of *item* that people took back; a hold or a pin would hide what was closed besides."""
         bare = replace(item, decisions=())
-        return taken_back_by(await self._desk.dry_landings(generation, item, bare), (bare,))
+        return taken_back_by(await self._desk.landings_for_act(generation, item, bare), (bare,))
 
 
 def act_detail(order: ActOrder, result: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater import __version__
 from updater.daemon.generation import gates_in_force, landing_context
+from updater.daemon.leader import leader_address
 from updater.daemon.one_shot import chosen
 from updater.engine.landing import land
 from updater.errors import ConfigError
@@ -20,7 +21,7 @@ from updater.model.scan_key import scan_key_for
 from updater.reporting.last_outcomes import SubscriptionStatus
 from updater.web.detail import DetailFacts, SubscriptionDetail, detail_of
 from updater.web.events import EventLog
-from updater.web.fleet import UNKNOWN, FleetRow, FleetTable, row_of, table_of
+from updater.web.fleet import UNKNOWN, FleetRow, FleetTable, row_of, table_of, with_statuses
 from updater.web.health import BudgetView, FleetHealth, HostView, RegistryView, ReplicaView, SourceView
 from updater.web.links import ForgeLinks
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 KEPT_FOR: Final = 2.0
 MOST_KEPT: Final = 64
 LOOKS_AT_ONCE: Final = 4
+#: how many more are made for acts, which do not wait behind the looks of those who read
+ACTS_AT_ONCE: Final = 2
 _AT_ONCE: Final = 200
 
 
@@ -52,6 +55,7 @@ class FleetDesk:
         process.reports.join(self.events)
         self._table = FleetTable(version=-1)
         self._looking = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._acting = asyncio.Semaphore(ACTS_AT_ONCE)
         self._looks = SingleFlight()
         self._details: dict[str, tuple[float, SubscriptionDetail]] = {}
         self._forgotten = 0
@@ -59,8 +63,7 @@ class FleetDesk:
     @property
     def replica(self) -> ReplicaView:
         """Which replica this is."""
-        leading = self._process.leading
-        return ReplicaView(is_leader=self._process.may_write(), leader=leading.leader_address if leading else "")
+        return ReplicaView(is_leader=self._process.may_write(), leader=leader_address(self._process))
 
     async def table(self) -> FleetTable:
         """Return every subscription as a row; only those are made anew of which something was reported."""
@@ -74,8 +77,7 @@ class FleetDesk:
                     await asyncio.sleep(0)
             self._table = table_of(statuses, version=heard)
         elif heard != self._table.version:
-            changed = {status.key: row_of(status) for status in last.statuses_of(touched)}
-            self._table = replace(self._table, rows={**self._table.rows, **changed}, version=heard)
+            self._table = with_statuses(self._table, last.statuses_of(touched), version=heard)
         return self._table
 
     async def rows_of(self, keys: Sequence[str]) -> Sequence[FleetRow]:
@@ -138,6 +140,11 @@ class FleetDesk:
     ) -> tuple[Landing, ...]:
         """Return what `dry_landings` does; no more than `LOOKS_AT_ONCE` are made at one time, whoever asks for them."""
         async with self._looking:
+            return await dry_landings(generation, self._process, item, decided)
+
+    async def landings_for_act(self, generation: Generation, item: Subscription, decided: Subscription) -> tuple[Landing, ...]:
+        """Return what `dry_landings` does, to somebody who acts: there are `ACTS_AT_ONCE` places that no reader takes."""
+        async with self._acting:
             return await dry_landings(generation, self._process, item, decided)
 
     async def _look_and_keep(self, key: str, forgotten: int) -> SubscriptionDetail:

@@ -16,9 +16,10 @@ from updater.daemon.components import (
     Components,
 )
 from updater.daemon.decision_watch import DecisionWatch, holds_place
+from updater.daemon.healthy_runs import RecalledRuns
 from updater.daemon.notifications import PASS_TOLD_WITHIN, finish_notifications, untold_problems, use_routes
+from updater.daemon.offers import Offers
 from updater.daemon.past_verdicts import recall_verdicts
-from updater.daemon.promotions import Promotions
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
@@ -80,9 +81,12 @@ class Generation:
         self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
         self.delivery = _delivery(loaded, process, lambda: self.subscriptions)
-        self.promotions = Promotions(lambda: self.subscriptions, process)  # of who does not watch
+        self._recalled = RecalledRuns(lambda: self.subscriptions, process)
         self.gates = Gatekeeper(
-            clock=process.wall, memory=process.waiting, offers=self.promotions.offer, bad=process.releases.bad.get
+            clock=process.wall,
+            memory=process.waiting,
+            offers=Offers(lambda: self.subscriptions, self._recalled.runs, process.wall).offer,
+            bad=process.releases.bad.get,
         )
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
@@ -149,7 +153,7 @@ class Generation:
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
         process = self._process
-        await self.promotions.recall()
+        await self._recalled.recall()
         await recall_verdicts(process, {item.key: item for item in self.subscriptions if item.delivery}, is_all=False)
 
         async def work() -> tuple[Landing, ...]:
@@ -317,7 +321,7 @@ def gates_in_force(generation: Generation, *, is_dry: bool) -> Gatekeeper:
         gates = replace(gates, waits=False)
     elif delivery:
         busy = delivery.busy.seen if is_dry else delivery.busy.of
-        return replace(gates, busy=busy, offers=delivery.promotions.offer)
+        return replace(gates, busy=busy, offers=delivery.offers.offer)
     return gates if is_dry else replace(gates, offers=unwatched)  # what another process saw is no ground to write
 
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from updater.daemon.notifications import check_routes
 from updater.errors import ConfigError, TemplateError
+from updater.model.problem import Problem
 from updater.sources.file import load
 from updater.writeback.message_trial import try_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from updater.daemon.cluster_connection import ClusterConnection
+    from updater.model.release import ClusterContext
     from updater.sources.file import LoadedConfiguration
 
 
@@ -31,3 +34,31 @@ def load_tried(config: Iterable[str | Path], environ: Mapping[str, str]) -> Load
     if loaded.settings.notifications:
         check_routes(loaded.settings.notifications)
     return loaded
+
+
+def check_contexts(loaded: LoadedConfiguration, connection: ClusterConnection) -> None:
+    """Raise `ConfigError` for each subscription that names a cluster to which no kubeconfig leads; asks no server."""
+    wrong = tuple(_unknown_contexts(loaded, connection))
+    if wrong:
+        raise ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
+
+
+def _unknown_contexts(loaded: LoadedConfiguration, connection: ClusterConnection) -> Iterator[Problem]:
+    said: dict[ClusterContext, ConfigError | None] = {}
+    for item in loaded.snapshot.subscriptions:
+        cluster = item.delivery.cluster if item.delivery else None
+        if cluster is None:
+            continue
+        if cluster not in said:
+            said[cluster] = _failure(cluster, connection)
+        if (error := said[cluster]) is not None:
+            message, origin = f"{item.key}: delivery.context: {error.message}", item.origin
+            yield Problem(path=origin.name, line=origin.line, code=error.code, message=message, hint=error.hint, origin=item.key)
+
+
+def _failure(cluster: ClusterContext, connection: ClusterConnection) -> ConfigError | None:
+    try:
+        connection.access_of(cluster)
+    except ConfigError as error:
+        return error
+    return None

@@ -36,13 +36,26 @@ def made_once(path: Path, make: Callable[[], bytes], *, is_cut: Callable[[bytes]
 def _write(path: Path, content: bytes, mode: int) -> None:
     """Write a new file, whole or not at all, unless somebody else just did."""
     part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    _create(part, content, mode)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return
+    except OSError:  # no hard links in this file system: a crash may cut it short, which the next reader mends
+        with suppress(FileExistsError):
+            _create(path, content, mode)
+    finally:
+        part.unlink()
+
+
+def _create(path: Path, content: bytes, mode: int) -> None:
+    """Write a new file and wait for the disk; one that cannot be written is removed. Raises `FileExistsError`."""
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(opened, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(part, path)
-    finally:
-        part.unlink()
+    except BaseException:
+        path.unlink()
+        raise

@@ -6,6 +6,7 @@ What is written in a cluster is written with the person's own rights, on the ver
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,9 +16,9 @@ from updater.daemon.one_shot import chosen, opened
 from updater.engine.bad_releases import newest_commit
 from updater.engine.rollbacks import taken_back
 from updater.errors import ConfigError, KubeConflict, KubeGone
-from updater.model.decision import Decisions
+from updater.model.decision import Decisions, Pin, in_force
 from updater.model.release import OnBad
-from updater.settings.decisions import ANNOTATION_PREFIX, KINDS, READMIT, annotation_texts, entry_of, read_annotation
+from updater.settings.decisions import ANNOTATION_PREFIX, KINDS, PIN, READMIT, annotation_texts, entry_of, read_annotation
 from updater.settings.values import CONFIG_MAP
 from updater.sources.holds_writer import edited_text, write_decision
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from updater.engine.landing import Landing
     from updater.kube.client import KubeClient
     from updater.kube.kinds import Ref
+    from updater.model.decision import Decision
     from updater.model.subscription import Subscription
     from updater.model.view import View
 
@@ -44,7 +46,8 @@ class DecisionWritten:
     """What became of one subscription: what is decided about it now, where that stands, and whether this changed it.
 
     *readmitted* are the commits of ours that people took back, and that may be written again from now on. *unread* says which
-    branches or Applications could not be read for what people took back there, and why.
+    branches or Applications could not be read for what people took back there, and why. *elsewhere* are decisions in force that
+    another place holds: an ImageUpdater, an automation, the Application as a whole, `holds.yaml`.
     """
 
     key: str
@@ -53,6 +56,7 @@ class DecisionWritten:
     has_changed: bool
     readmitted: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
+    elsewhere: tuple[Decision, ...] = ()
 
 
 async def decide(
@@ -87,7 +91,18 @@ async def write_decision_about(
     Raise `UpdaterError`.
     """
     done = await _write(generation, item, _readmitting(edit, readmitted), unread)
-    return replace(done, readmitted=readmitted)
+    return replace(done, readmitted=readmitted, elsewhere=_elsewhere(generation, item, done))
+
+
+def _elsewhere(generation: Generation, item: Subscription, done: DecisionWritten) -> tuple[Decision, ...]:
+    """Return what is in force and stands somewhere else than where decisions about *item* are written."""
+    if item.origin.kind == _FILE:
+        places = tuple(f"{done.where}{after}" for after in (":", " "))
+    else:
+        ref, alias = _object_of(generation, item)
+        places = tuple(f"{ref} {_annotation(kind, alias)}" for kind in KINDS)
+    besides = (each for each in in_force(item.decisions, time.time()) if each.code and not f"{each.where} ".startswith(places))
+    return tuple(each for each in besides if not (isinstance(each, Pin) and PIN in done.entry))
 
 
 async def _taken_back(

@@ -16,18 +16,20 @@ from updater.daemon.own_files import made_once
 from updater.daemon.proposal_sources import ProposalSources
 from updater.errors import ForgeError, UpdaterError
 from updater.model.publishing import Proposal
-from updater.writeback.proposal_rivals import RivalAwareWriter, RivalProposals
+from updater.writeback.proposal_history import carriers
+from updater.writeback.proposal_rivals import RivalAwareWriter, RivalProposals, proposed_branch
 from updater.writeback.proposal_sweeping import ProposalOwner
 from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from updater.daemon.forges import Forges
     from updater.daemon.process import Process
     from updater.engine.scanner import Scanner
     from updater.forge.base import Forge
     from updater.model.subscription import Destination, GitBranch, Subscription
+    from updater.model.view import PastCommit
     from updater.writeback.branch_writer import GitWriter
 
 _LENGTH: Final = 16
@@ -68,6 +70,7 @@ class Proposals:
         def base(branch: GitBranch) -> str:
             return branch.branch or process.default_branches.name_of(branch)
 
+        self._base = base
         self._rivals = RivalProposals(asked.by_destination, git.targets, process.mirror, base)
         sources = ProposalSources(scans.registry, asked.by_destination)
         around = ProposalSurroundings(
@@ -107,6 +110,16 @@ class Proposals:
             except UpdaterError:
                 has_failed = True
         return not has_failed
+
+    async def carriers(self, branch: GitBranch, commits: Sequence[PastCommit]) -> Mapping[str, str]:
+        """Return the links of the pull requests that *commits* came by, by revision; raise `ForgeError`.
+
+        Nothing is asked for a branch that is not proposed to.
+        """
+        asked = proposed_branch(branch, self._base)
+        if asked is None or not commits:
+            return {}
+        return carriers(commits, await self._forges.of(asked).find(asked.push, asked.branch), asked.push)
 
     def _proposed(self) -> list[GitBranch]:
         asked = self._asked.by_destination()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.assembly import start_generation
 from updater.daemon.leader_election import LeaderElection, address_of
-from updater.daemon.loading import load_tried
+from updater.daemon.loading import check_contexts, load_tried
 from updater.daemon.notifications import STOP_TOLD_WITHIN, finish_notifications, use_routes
 from updater.daemon.process import Process, process_for
 from updater.daemon.serving import serving
@@ -116,6 +116,7 @@ class Service:
         try:
             loaded = await asyncio.to_thread(load_tried, self._config, os.environ)
             _check_written(loaded, self._generation.loaded)
+            await asyncio.to_thread(check_contexts, loaded, self._process.cluster)
             following = await self._wishes.unless_stopped(start_generation(loaded, self._process))
         except ConfigError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
@@ -195,6 +196,7 @@ async def serve_forever(config: Sequence[str]) -> None:
     wishes = Signals()
     wishes.listen()
     async with process_for(loaded) as process:
+        check_contexts(loaded, process.cluster)
         first = await wishes.unless_stopped(first_generation(loaded, process))
         if first:
             await Service(config, process, first, wishes).run()

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from updater.daemon.components import Components
     from updater.daemon.watching import PassProgress
-    from updater.engine.choose import NamedTags
     from updater.engine.landing import Chooser, Landing
     from updater.errors import UpdaterError
     from updater.model.image import ImageName
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from updater.model.selection import RevertedImage, Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.written import Written
+    from updater.policies.choose import NamedTags
 
 _T = TypeVar("_T")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.own_files import made_once
-from updater.errors import ConfigError, UpdaterError
+from updater.daemon.renewed_value import RenewedValue
+from updater.errors import ConfigError
 from updater.model.text import printable
 from updater.web.passwords import UserTable, read_users
 from updater.web.people import SiteRules, rules_of
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from updater.web.access import Denial
 
 KEY_FILE: Final = "session.key"
-READ_AGAIN: Final = 2.0
-TOLD_AGAIN: Final = 1.0
 _LONGEST: Final = 200
 
 
@@ -39,9 +37,8 @@ class SiteRegistrar:
         self._generation = generation
         self._is_local = is_local
         self._rules: tuple[WebSettings | None, SiteRules] = (None, SiteRules(is_local=is_local))
-        self._users: tuple[CredentialRef | None, float, UserTable] = (None, 0.0, UserTable())
-        self._key: tuple[CredentialRef | None, float, bytes] = (None, 0.0, b"")
-        self._reading = asyncio.Lock()
+        self._users = RenewedValue(self._read_users, partial(self._tell, "users of the page"))
+        self._key = RenewedValue(self._read_key, partial(self._tell, "key of sessions"))
         self._told: set[str] = set()
 
     @property
@@ -55,52 +52,11 @@ class SiteRegistrar:
     async def users(self) -> UserTable:
         """Return the users, as they were a moment ago; where they cannot be read now, as they were read last."""
         ref = self._settings.users
-        if ref is None:
-            return UserTable()
-        async with self._reading:
-            known, read_at, table = self._users
-            if known == ref and time.monotonic() - read_at < READ_AGAIN:
-                return table
-            try:
-                self._process.keychain.renew(ref)
-                text = await self._process.keychain.text(ref)
-            except UpdaterError as error:
-                self._tell(error.message, error.hint)
-                if known != ref:
-                    raise
-                self._users = known, time.monotonic(), table
-                return table
-            table = await asyncio.to_thread(read_users, text)
-            for problem in table.problems:
-                self._tell(f"{ref}: {problem}", "write the line with htpasswd -B")
-            self._users = ref, time.monotonic(), table
-            return table
+        return UserTable() if ref is None else await self._users.get(ref)
 
     async def signer(self) -> SessionSigner:
         """Return what signs sessions, by its key as it was a moment ago; raise `UpdaterError` where it was never to be had."""
-        ref = self._settings.session_key
-        if not self._is_current(ref):
-            async with self._reading:
-                if not self._is_current(ref):  # somebody else just read it
-                    self._key = ref, time.monotonic(), await self._read_key(ref)
-        return SessionSigner(key=self._key[2], wall=self._process.wall)
-
-    def _is_current(self, ref: CredentialRef | None) -> bool:
-        known, read_at, key = self._key
-        return bool(key) and known == ref and (ref is None or time.monotonic() - read_at < READ_AGAIN)
-
-    async def _read_key(self, ref: CredentialRef | None) -> bytes:
-        """Read the key anew; where a named one cannot be read now, it is the one that was read last."""
-        if ref is None:
-            return await asyncio.to_thread(own_key, self._process.state)
-        try:
-            return await self._named_key(ref)
-        except UpdaterError as error:
-            known, _, key = self._key
-            if known != ref or not key:
-                raise
-            self._tell(error.message, error.hint, about="key of sessions")
-            return key
+        return SessionSigner(key=await self._key.get(self._settings.session_key), wall=self._process.wall)
 
     def denied(self, denial: Denial) -> None:
         """Count and log that something was refused."""
@@ -118,15 +74,26 @@ class SiteRegistrar:
     def _settings(self) -> WebSettings:
         return self._generation().loaded.settings.web
 
-    async def _named_key(self, ref: CredentialRef) -> bytes:
-        self._process.keychain.renew(ref)
-        key = (await self._process.keychain.text(ref)).encode()
+    async def _read_users(self, ref: CredentialRef | None) -> UserTable:
+        table = await asyncio.to_thread(read_users, await self._text(ref) if ref else "")
+        for problem in table.problems:
+            self._tell("users of the page", f"{ref}: {problem}", "write the line with htpasswd -B")
+        return table
+
+    async def _read_key(self, ref: CredentialRef | None) -> bytes:
+        if ref is None:
+            return await asyncio.to_thread(own_key, self._process.state)
+        key = (await self._text(ref)).encode()
         if len(key) < SHORTEST_KEY:
             hint = "write one with: openssl rand -hex 32"
             raise ConfigError(f"{ref} has fewer than {SHORTEST_KEY} characters", hint=hint, code="session-key")
         return key
 
-    def _tell(self, sentence: str, hint: str, *, about: str = "users of the page") -> None:
+    async def _text(self, ref: CredentialRef) -> str:
+        self._process.keychain.renew(ref)
+        return await self._process.keychain.text(ref)
+
+    def _tell(self, about: str, sentence: str, hint: str) -> None:
         """Log what is wrong with the users or the key, once."""
         if sentence not in self._told:
             self._told = {*list(self._told)[-100:], sentence}

@@ -10,19 +10,29 @@ if TYPE_CHECKING:
     from updater.daemon.process import Process
     from updater.errors import KubeError
     from updater.kube.reflector import WatchedKind
+    from updater.model.release import ClusterContext
+
+    #: the watches that are lost, each with the cluster, None for the one of updater
+    LostWatches = set[tuple[ClusterContext | None, WatchedKind[Any]]]
 
 
-def watch_reporter(process: Process) -> Callable[[WatchedKind[Any], KubeError | None], None]:
-    """Return what a source calls when a kind cannot be watched, and with None when it can again."""
-    lost: set[WatchedKind[Any]] = set()
+def watch_reporter(
+    process: Process, cluster: ClusterContext | None = None, lost: LostWatches | None = None
+) -> Callable[[WatchedKind[Any], KubeError | None], None]:
+    """Return what a source calls when a kind cannot be watched, and with None when it can again.
+
+    *cluster* is another one than that of updater; those that watch several share what is *lost*.
+    """
+    lost = set() if lost is None else lost
+    where = {"cluster": str(cluster)} if cluster else {}
 
     def report(watched: WatchedKind[Any], error: KubeError | None) -> None:
-        (lost.discard if error is None else lost.add)(watched)
+        (lost.discard if error is None else lost.add)((cluster, watched))
         kind = watched.kind  # one kind is watched in several namespaces, and is lost while one of them is
-        process.metrics.set("updater_watch_lost", kind.resource, to=any(other.kind == kind for other in lost))
+        process.metrics.set("updater_watch_lost", kind.resource, to=any(other.kind == kind for _, other in lost))
         if error is None:
-            process.log.info("watched again", what=str(watched))
+            process.log.info("watched again", what=str(watched), **where)
         else:
-            process.log.warning("watch lost", what=str(watched), detail=error.message, hint=error.hint, code=error.code)
+            process.log.warning("watch lost", what=str(watched), detail=error.message, hint=error.hint, code=error.code, **where)
 
     return report

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from updater.daemon.leader import LeaderSilent, ask_leader
 from updater.errors import UpdaterError
 from updater.http.exchange import Connection, FailureKind, HttpFailure, HttpRequest
 from updater.inventory.pushes import PushIndex
@@ -29,6 +30,8 @@ RATE: Final = 1500.0  # deliveries of one sender in a second
 BURST: Final = 5000.0
 TOLD_AGAIN: Final = 60.0
 MOST_CERTIFICATES: Final = 8
+CERTIFICATES_KEPT: Final = 3600.0
+AGAIN_AFTER: Final = 60.0
 LARGEST_CERTIFICATE: Final = 32 * 1024
 _TROUBLE: Final = frozenset({"unsigned", "refused", "malformed", "too-large", "slow", "limited", "unavailable", "not-leading"})
 
@@ -42,7 +45,7 @@ class WebhookDesk:
         self._secrets: dict[str, tuple[float, bytes]] = {}
         self._allowed: dict[str, tuple[float, float]] = {}
         self._told: dict[tuple[str, str], float] = {}
-        self._certificates: dict[str, bytes] = {}
+        self._certificates: dict[str, tuple[float, bytes]] = {}
         self._index: tuple[Plan, PushIndex] | None = None
 
     @property
@@ -62,17 +65,22 @@ class WebhookDesk:
         self._secrets[str(ref)] = (now, known)
         return known
 
-    async def certificate(self, url: str) -> bytes:
-        """Return a certificate of SNS, asked once; raise `UpdaterError`. The caller has checked that the address is Amazon's."""
-        if url not in self._certificates:
+    async def certificate(self, url: str, *, again: bool = False) -> bytes:
+        """Return certificates of SNS or Google, kept for a while; raise `UpdaterError`. The caller has checked the address.
+
+        With *again* they are asked for anew, where they were not just now: one is missing.
+        """
+        read_at, known = self._certificates.get(url, (0.0, b""))
+        if not known or time.monotonic() - read_at > (AGAIN_AFTER if again else CERTIFICATES_KEPT):
             request = HttpRequest(url=url, limit=LARGEST_CERTIFICATE, connection=Connection(is_guarded=True))
             answer = await self._process.http.send(request)
             if answer.status != 200 or answer.url != url:
                 raise HttpFailure(f"{url} returned HTTP {answer.status}", trouble=FailureKind.PROTOCOL)
             if len(self._certificates) >= MOST_CERTIFICATES:
                 self._certificates.clear()
-            self._certificates[url] = answer.body
-        return self._certificates[url]
+            self._certificates[url] = time.monotonic(), answer.body
+            return answer.body
+        return known
 
     def may_send(self, sender: WebhookSettings) -> bool:
         """Return whether a sender may send one more delivery now."""
@@ -88,20 +96,10 @@ class WebhookDesk:
 
     async def forward(self, delivery: ForwardedDelivery) -> int:
         """Hand a delivery to the replica that leads; return its status, 0 where it did not answer or is not known."""
-        address = self._process.leading.leader_address if self._process.leading else ""
-        if not address:
-            return 0
-        request = HttpRequest(
-            url=f"{address}{delivery.path}",
-            method="POST",
-            headers=delivery.headers,
-            body=delivery.body,
-            is_repeatable=False,
-            what="the replica that leads",
-        )
+        request = HttpRequest(url=delivery.path, method="POST", headers=delivery.headers, body=delivery.body, is_repeatable=False)
         try:
-            return (await self._process.http.send(request)).status
-        except UpdaterError:
+            return (await ask_leader(self._process, request)).status
+        except LeaderSilent:
             return 0
 
     def count(self, name: str, result: str) -> None:
@@ -131,13 +129,9 @@ class WebhookDesk:
 
     async def relay(self, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Return what the replica that leads answers to a GET, 0 where it did not answer or is not known."""
-        address = self._process.leading.leader_address if self._process.leading else ""
-        if not address:
-            return 0, b""
-        request = HttpRequest(url=f"{address}{path}", headers=headers, what="the replica that leads")
         try:
-            answer = await self._process.http.send(request)
-        except UpdaterError:
+            answer = await ask_leader(self._process, HttpRequest(url=path, headers=headers))
+        except LeaderSilent:
             return 0, b""
         return answer.status, answer.body
 

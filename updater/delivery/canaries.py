@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.delivery.progress import progress_of_canary
 from updater.delivery.state import WorkloadState, bad, condition_in, healthy, images_of, progressing, text_in, unknown
 from updater.delivery.workloads import read_deployment
 from updater.documents.members import mapping_in
@@ -37,7 +38,8 @@ def read_canary(
     if target is None:
         return unknown(reason="its target is not there", kept=stable)
     if phase in BUSY:
-        return progressing(reason=f"Flagger says {phase}", images=asked, is_busy=True, kept=stable)
+        progress = progress_of_canary(mapping_in(item, "spec"), status)
+        return progressing(reason=f"Flagger says {phase}", images=asked, is_busy=True, kept=stable, progress=progress)
     if phase in _DONE:
         if asked and asked == stable:
             return healthy(reason=f"Flagger says {phase}, and the primary runs it", images=asked, kept=stable)

@@ -9,6 +9,7 @@ from updater.errors import ImageSyntaxError
 from updater.model.image import ImageRef, parse_digest, parse_ref
 from updater.model.outcome import Status
 from updater.model.release import Release
+from updater.model.view import commits_for
 from updater.model.written import says
 
 if TYPE_CHECKING:
@@ -55,15 +56,14 @@ def _pushed(subscription: Subscription, report: DestinationLanded) -> Release | 
 
 def _newest(subscription: Subscription, recent: Iterable[PastCommit]) -> Release | None:
     """Return the newest of our commits that wrote *subscription*, as its trailers say."""
-    key = " ".join(subscription.key.split())  # as trailers have it
-    for past in recent:
-        tags = [row[2] for line in past.changes if len(row := line.rsplit(" ", 2)) == 3 and row[0] == key]
-        if not tags:
+    for past in commits_for(subscription.key, recent):
+        moves = past.moves_of(subscription.key)
+        if not moves:
             continue
-        image = next(filter(None, (_named(text, subscription, tags[0]) for text in past.images)), None)
+        image = next(filter(None, (_named(text, subscription, moves[0].new) for text in past.images)), None)
         if past.reverted_by is not None or image is None:
             return None
-        is_revert = any(line.startswith(f"{key} ") for line in past.rejected)
+        is_revert = bool(past.rejected_of(subscription.key))
         return Release(subscription=subscription.key, revision=past.revision, image=image, began=past.when, is_revert=is_revert)
     return None
 

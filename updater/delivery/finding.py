@@ -62,11 +62,15 @@ class FoundWorkload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundWorkloads:
-    """What runs an image; where nothing does, *reason* says why. *is_awaited* while that is not known yet."""
+    """What runs an image; where nothing does, *reason* says why.
+
+    *is_awaited* while that is not known yet, *is_too_many* where so much was found that people have to say what counts.
+    """
 
     found: tuple[FoundWorkload, ...] = ()
     reason: str = ""
     is_awaited: bool = False
+    is_too_many: bool = False
 
     @property
     def workloads(self) -> tuple[Workload, ...]:
@@ -88,14 +92,18 @@ def find_workloads(
         return FoundWorkloads(reason=f"no {' and no '.join(options.searched)} reads the file that is written")
     if len(agents) > MOST_FOUND:
         named = " or ".join(f"delivery.{kind.lower()}" for kind in options.searched)
-        return FoundWorkloads(reason=f"{len(agents)} objects read the file that is written: name the one that counts ({named})")
+        return _too_many(f"{len(agents)} objects read the file that is written: name the one that counts ({named})")
     missing = [agent for agent in agents if known.get(agent.kind, agent.namespace, agent.name) is None]
     found = list(dict.fromkeys(item for agent in agents if agent not in missing for item in _run_by(agent, image, known)))
     if not found:
         return FoundWorkloads(reason=f"{missing[0]} does not exist" if missing else f"nothing that {agents[0]} applied is known")
     if len(found) > MOST_FOUND:  # which of them count is not ours to say
-        return FoundWorkloads(reason=f"{len(found)} workloads run the image: name the one that counts (delivery.workload)")
+        return _too_many(f"{len(found)} workloads run the image: name the one that counts (delivery.workload)")
     return FoundWorkloads(found=tuple(found))
+
+
+def _too_many(reason: str) -> FoundWorkloads:
+    return FoundWorkloads(reason=reason, is_too_many=True)
 
 
 def inventory_of(item: Mapping[str, Any]) -> Iterator[Workload]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from updater.delivery.agents import shown_revisions
 from updater.delivery.commits import release_of
 from updater.delivery.finding import FoundWorkloads
-from updater.delivery.found import ReadObjects, WorkloadIndex
+from updater.delivery.found import NothingKnown, ReadObjects, WorkloadIndex
 from updater.delivery.judging import joint_health, state_for
 from updater.delivery.memory import ReleaseMemory
 from updater.delivery.releases import FollowedRelease, Judgement, moment
@@ -17,14 +18,13 @@ from updater.delivery.reversal import another_image
 from updater.delivery.state import is_asked_for
 from updater.http.client import Clock
 from updater.model.release import BadRelease, Health, OnBad, ReleaseVerdict
-from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
+from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, ReleaseProgressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from updater.delivery.judging import KnownWorkloads
     from updater.delivery.state import WorkloadState
-    from updater.kube.kinds import Key, Object
     from updater.model.image import ImageRef
     from updater.model.release import DeliveryOptions, Release, Workload
     from updater.model.report import Report
@@ -46,11 +46,11 @@ class ReleaseFollower:
         self,
         subscriptions: Iterable[Subscription],
         *,
-        publish: Callable[[ReleaseJudged], None],
+        publish: Callable[[ReleaseJudged | ReleaseProgressed], None],
         memory: ReleaseMemory | None = None,
         surroundings: Clock | None = None,
     ) -> None:
-        self.index = WorkloadIndex(_NothingKnown())
+        self.index = WorkloadIndex(NothingKnown())
         self._publish = publish
         self._around = surroundings or Clock()
         self._subscriptions = _followed(subscriptions)
@@ -63,13 +63,12 @@ class ReleaseFollower:
 
     @property
     def known(self) -> KnownWorkloads:
-        """What the cluster has."""
+        """What the cluster of updater has."""
         return self.index.known
 
     @known.setter
     def known(self, known: KnownWorkloads) -> None:
-        self.index.known = known
-        self.index.changed(None)
+        self.index.put_known(None, known)
 
     @property
     def in_flight(self) -> int:
@@ -112,8 +111,9 @@ class ReleaseFollower:
 
     def states_of(self, release: Release) -> list[tuple[Workload, WorkloadState]]:
         """Return what each workload of a release says of itself now."""
-        known, revisions = self.index.known, self._revisions.get(release.subscription, ())
-        found = self.found(release.subscription).found
+        key = release.subscription
+        known, revisions = self.index.known_for(self.options_of(key)), self._revisions.get(key, ())
+        found = self.found(key).found
         return [(item.workload, state_for(release, item.workload, known, revisions)) for item in found]
 
     def changed(self) -> None:
@@ -137,6 +137,8 @@ class ReleaseFollower:
             judgement = followed.judge(health_for(followed.release, self, self._revisions.get(key, ())), now)
             if judgement is not None:
                 self._end(key, followed, judgement)
+            elif (progressed := _progressed(followed, now)) is not None:
+                self._publish(progressed)
 
     def _changed(self, now: dict[str, Subscription], *, is_whole: bool) -> None:
         """Follow what is asked for now; what was remembered of others is forgotten once every source was heard."""
@@ -185,7 +187,8 @@ class ReleaseFollower:
         found = self.found(key)
         if followed.is_fresh:
             agents = {item.agent for item in found.found if item.agent}
-            shown = (self.known.get(agent.kind, agent.namespace, agent.name) or {} for agent in agents)
+            known = self.index.known_for(options)
+            shown = (known.get(agent.kind, agent.namespace, agent.name) or {} for agent in agents)
             self.before[key] = frozenset().union(*map(shown_revisions, shown)) - {release.revision}
             names = ", ".join(map(str, found.workloads[:_MOST_NAMED])) or found.reason or "the cluster to be read"
             health = Health(verdict=ReleaseVerdict.PROGRESSING, reason="", workload=next(iter(found.workloads), None))
@@ -216,9 +219,12 @@ class ReleaseFollower:
 def health_for(release: Release, follower: ReleaseFollower, revisions: Collection[str]) -> Health:
     """Return what the cluster says of a release; *revisions* are those that are known to hold it."""
     key, read = release.subscription, set[tuple[str, str, str]]()
-    view = ReadObjects(follower.index.known, read)
+    options = follower.options_of(key)
+    view = ReadObjects(follower.index.known_for(options), read)
     health = joint_health(release, follower.found(key), view, revisions, follower.before.get(key, frozenset()))
     follower.index.note(key, read)
+    if options is not None and options.cluster is not None and health.verdict is not ReleaseVerdict.HEALTHY:
+        return replace(health, reason=f"{health.reason} (cluster {options.cluster})")
     return health
 
 
@@ -243,6 +249,17 @@ def _report(followed: FollowedRelease, now: float, judgement: Judgement) -> Rele
     )
 
 
+def _progressed(followed: FollowedRelease, now: float) -> ReleaseProgressed | None:
+    """Return how far a canary has come, None where that was told before."""
+    health = followed.health
+    if health is None or health.progress == followed.told:
+        return None
+    followed.told = health.progress
+    return ReleaseProgressed(
+        release=followed.release, workload=health.workload, progress=health.progress, reason=health.reason, at=moment(now)
+    )
+
+
 def _awaits_people(subscription: Subscription) -> bool:
     """Return whether a bad release is for a person to decide about: its verdict is final."""
     return subscription.delivery is not None and subscription.delivery.on_bad is OnBad.HOLD
@@ -259,19 +276,3 @@ def _note_head(known: dict[str, None], report: DestinationLanded) -> None:
 
 def _followed(subscriptions: Iterable[Subscription]) -> dict[str, Subscription]:
     return {item.key: item for item in subscriptions if item.delivery is not None}
-
-
-class _NothingKnown:
-    """What is known before there is a way to the cluster."""
-
-    def is_known(self, _kind: str, _namespace: str) -> bool:
-        return False
-
-    def is_awaited(self, _kind: str, _namespace: str) -> bool:
-        return True
-
-    def get(self, _kind: str, _namespace: str, _name: str) -> Object | None:
-        return None
-
-    def readers_of(self, _kind: str, _place: tuple[str, str]) -> Iterable[Key]:
-        return ()

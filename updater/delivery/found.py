@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from updater.delivery.finding import FoundWorkloads, GitPlace, find_workloads
+from updater.delivery.interest import needed_of
 from updater.delivery.readers import READERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from updater.delivery.interest import Wanted
     from updater.delivery.judging import KnownWorkloads
     from updater.delivery.readers import ObjectKey
     from updater.kube.kinds import Key, Object
+    from updater.model.release import ClusterContext, DeliveryOptions
     from updater.model.subscription import GitBranch, Subscription
 
 _NOTHING_FOUND = FoundWorkloads()
 
 
-class ReadObjects:
-    """What is known of the cluster, for one subscription: each object that is read is noted in *read*."""
+def _everything(_kind: str) -> None:
+    return None
 
-    def __init__(self, known: KnownWorkloads, read: set[ObjectKey]) -> None:
+
+class ReadObjects:
+    """What is known of the cluster, for one subscription: each object that is read is noted in *read*.
+
+    *need* returns what has to be known of a kind, None for all that is wanted of it.
+    """
+
+    def __init__(self, known: KnownWorkloads, read: set[ObjectKey], need: Callable[[str], Wanted | None] = _everything) -> None:
         self._known = known
+        self._need = need
         self._read = read
 
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
         return self._known.is_known(kind, namespace)
 
-    def is_awaited(self, kind: str, namespace: str) -> bool:
-        """Return whether a kind is about to be listed for the first time."""
-        return self._known.is_awaited(kind, namespace)
+    def is_awaited(self, kind: str, namespace: str, need: Wanted | None = None) -> bool:
+        """Return whether what the subscription needs of a kind is about to be listed for the first time."""
+        return self._known.is_awaited(kind, namespace, need or self._need(kind))
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object."""
@@ -45,11 +57,37 @@ class ReadObjects:
         return self._known.readers_of(kind, place)
 
 
+class NothingKnown:
+    """What is known before there is a way to the cluster."""
+
+    def is_known(self, _kind: str, _namespace: str) -> bool:
+        """Return False."""
+        return False
+
+    def is_awaited(self, _kind: str, _namespace: str, _need: Wanted | None = None) -> bool:
+        """Return True."""
+        return True
+
+    def get(self, _kind: str, _namespace: str, _name: str) -> Object | None:
+        """Return None."""
+        return None
+
+    def readers_of(self, _kind: str, _place: tuple[str, str]) -> Iterable[Key]:
+        """Return nothing."""
+        return ()
+
+
 class WorkloadIndex:
-    """The workloads of each subscription, found once and again when something that this read has changed."""
+    """The workloads of each subscription, found once and again when something that this read has changed.
+
+    *known* says what the cluster of updater has, `elsewhere` what others have. Objects of the same name in two clusters are one
+    here when they change: those that read either of them are looked at.
+    """
 
     def __init__(self, known: KnownWorkloads) -> None:
         self.known = known
+        self.elsewhere: dict[ClusterContext, KnownWorkloads] = {}
+        self._nothing = NothingKnown()
         self._found: dict[str, FoundWorkloads] = {}
         self._read: dict[str, set[ObjectKey]] = {}
         self._readers: defaultdict[ObjectKey, set[str]] = defaultdict(set)
@@ -62,6 +100,20 @@ class WorkloadIndex:
             known[branch] = paths
             self._found.pop(key, None)
 
+    def put_known(self, cluster: ClusterContext | None, known: KnownWorkloads) -> None:
+        """Go by *known* for what is followed in a cluster from now on, None for that of updater."""
+        if cluster is None:
+            self.known = known
+        else:
+            self.elsewhere[cluster] = known
+        self.changed(None)
+
+    def known_for(self, options: DeliveryOptions | None) -> KnownWorkloads:
+        """Return what the cluster has in which these deliveries are followed."""
+        if options is None or options.cluster is None:
+            return self.known
+        return self.elsewhere.get(options.cluster, self._nothing)
+
     def of(self, subscription: Subscription) -> FoundWorkloads:
         """Return what runs the image of *subscription*."""
         key = subscription.key
@@ -71,7 +123,7 @@ class WorkloadIndex:
             places = [GitPlace(branch.url, branch.branch, path) for branch, paths in branches for path in paths]
             read: set[ObjectKey] = set()
             options = subscription.delivery
-            view = ReadObjects(self.known, read)
+            view = ReadObjects(self.known_for(options), read, partial(needed_of, subscription))
             found = find_workloads(subscription.image, options, view, places) if options else _NOTHING_FOUND
             self._found[key] = found
             self.note(key, read)

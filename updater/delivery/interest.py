@@ -52,6 +52,14 @@ class Wanted:
         """Return what this keeps of one namespace, for a watch of all of them."""
         return replace(self, is_all=False, namespaces=self.namespaces | {namespace}) if self.is_all else self
 
+    def seen_from(self, own: str, namespace: str) -> Wanted:
+        """Return what a watch of the namespace *own* that keeps this has of what one of *namespace* keeps; both may be all."""
+        if own == namespace:
+            return self
+        if own == EVERYWHERE:
+            return replace(self, is_all=self.is_all or namespace in self.namespaces, namespaces=frozenset())
+        return Wanted(namespaces=frozenset({own})) if self.is_all and namespace == EVERYWHERE else Wanted()
+
     def covers(self, other: Wanted) -> bool:
         """Return whether everything that *other* keeps is kept."""
         if self.is_all or other.is_all:
@@ -73,7 +81,7 @@ class Wanted:
         return any((ref := read_reference(text)) and ref.name in self.images for text in images_of(mapping_in(spec, "template")))
 
 
-_ALL: Final = Wanted(is_all=True)
+ALL: Final = Wanted(is_all=True)
 
 
 def wanted_places(subscriptions: Iterable[Subscription], namespaces: Mapping[str, tuple[str, ...]]) -> dict[WatchPlace, Wanted]:
@@ -98,6 +106,16 @@ def wanted_places(subscriptions: Iterable[Subscription], namespaces: Mapping[str
     return joined
 
 
+def needed_of(item: Subscription, kind: str) -> Wanted:
+    """Return what has to be known of a kind before anybody can say what runs the image of a subscription that is followed."""
+    if item.delivery is None:
+        return Wanted()
+    if kind in POD_KINDS:
+        return Wanted(images=frozenset({item.image}))
+    read = frozenset(place_of(target.destination.url) for target in item.targets if target.destination.method == "git")
+    return Wanted(repositories=read) if item.delivery.agent is None else ALL
+
+
 def _places(item: Subscription, namespaces: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[WatchPlace, Wanted]]:
     options = item.delivery
     if options is None:
@@ -106,7 +124,7 @@ def _places(item: Subscription, namespaces: Mapping[str, tuple[str, ...]]) -> It
     named = options.workload
     if named is not None:
         for kind in (named.kind, *KINDS[named.kind].beside):
-            yield (kind, named.namespace), _ALL
+            yield (kind, named.namespace), ALL
             if kind in POD_KINDS:
                 yield (kind, named.namespace), images
         return
@@ -119,8 +137,6 @@ def _places(item: Subscription, namespaces: Mapping[str, tuple[str, ...]]) -> It
     if "Kustomization" in agents:
         agents = (*agents, "HelmRelease", *((GIT_REPOSITORY,) if options.searched else ()))
     own = options.agent if options.agent and item.origin.kind not in namespaces else None
-    read = frozenset(place_of(target.destination.url) for target in item.targets if target.destination.method == "git")
-    kept = Wanted(repositories=read) if options.agent is None else _ALL
     for kind in agents:
         for scope in (own.namespace,) if own and kind == own.kind else scopes:
-            yield (kind, scope), kept
+            yield (kind, scope), needed_of(item, kind)

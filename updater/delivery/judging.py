@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from updater.delivery.finding import FoundWorkload, FoundWorkloads
+    from updater.delivery.interest import Wanted
     from updater.kube.kinds import Key, Object
     from updater.model.release import Release, Workload
 
@@ -30,8 +31,8 @@ class KnownWorkloads(Protocol):
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
 
-    def is_awaited(self, kind: str, namespace: str) -> bool:
-        """Return whether a kind is about to be listed for the first time."""
+    def is_awaited(self, kind: str, namespace: str, need: Wanted | None = None) -> bool:
+        """Return whether *need* of a kind is about to be listed for the first time, None for all that is wanted of it."""
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object."""
@@ -42,8 +43,17 @@ class KnownWorkloads(Protocol):
 
 def is_busy(workload: Workload, known: KnownWorkloads) -> bool:
     """Return whether the controller of a Rollout or Canary works on it; what cannot be watched or is not there is not busy."""
+    return known.is_known(workload.kind, workload.namespace) and _is_kept_busy(workload, known)
+
+
+def was_busy(workload: Workload, known: KnownWorkloads) -> bool:
+    """Return whether a Rollout or Canary was worked on when it was seen last, and cannot be watched at the moment."""
+    return not known.is_known(workload.kind, workload.namespace) and _is_kept_busy(workload, known)
+
+
+def _is_kept_busy(workload: Workload, known: KnownWorkloads) -> bool:
     item = known.get(workload.kind, workload.namespace, workload.name)
-    if item is None or not known.is_known(workload.kind, workload.namespace):
+    if item is None:
         return False
     return read_rollout(item).is_busy if workload.kind == "Rollout" else is_canary_busy(item)
 
@@ -103,7 +113,7 @@ def joint_health(
         verdict = ReleaseVerdict.PROGRESSING if found.is_awaited else ReleaseVerdict.UNKNOWN
         return Health(verdict=verdict, reason=found.reason, is_blind=found.is_awaited)
     said = [_health(release, item, known, (revisions, before)) for item in found.found]
-    worst = min(said, key=lambda health: _WORST.index(health.verdict))
+    worst = min(said, key=lambda health: (_WORST.index(health.verdict), health.progress is None))
     seen, busy = any(health.is_applied for health in said), any(health.is_busy for health in said)
     reason = worst.reason if len(said) == 1 else f"{worst.workload}: {worst.reason}"
     blind = any(health.is_blind for health in said)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.objects import names_in
 from updater.delivery.finding import GIT_REPOSITORY, POD_KINDS
+from updater.delivery.progress import prune_analysis, prune_strategy, prune_weights
 from updater.delivery.rollouts import GENERATION
 from updater.documents.members import list_in, mapping_in
 from updater.kube.kinds import Kind
@@ -52,7 +53,7 @@ KINDS: Final[dict[str, FollowedKind]] = {
     ),
     "Rollout": FollowedKind(
         kind=Kind("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
-        spec=(*_PODS, "workloadRef"),
+        spec=(*_PODS, "workloadRef", "strategy"),
         status=(
             "observedGeneration",
             "workloadObservedGeneration",
@@ -62,6 +63,7 @@ KINDS: Final[dict[str, FollowedKind]] = {
             "stableRS",
             "currentPodHash",
             "currentStepIndex",
+            "canary",
             "pauseConditions",
             "conditions",
         ),
@@ -70,8 +72,8 @@ KINDS: Final[dict[str, FollowedKind]] = {
     ),
     "Canary": FollowedKind(
         kind=Kind("flagger.app", "v1beta1", "Canary", "canaries"),
-        spec=("targetRef",),
-        status=("phase", "lastTransitionTime", "conditions"),
+        spec=("targetRef", "analysis", "canaryAnalysis"),
+        status=("phase", "lastTransitionTime", "conditions", "canaryWeight", "iterations", "failedChecks"),
         beside=("Deployment",),
         is_rollout=True,
     ),
@@ -102,6 +104,12 @@ REPLICA_SET: Final = Kind("apps", "v1", "ReplicaSet", "replicasets")
 _CONDITIONS: Final = frozenset({"Available", "Progressing", "InvalidSpec", "Promoted", "Ready"})
 _CONDITION_TEXTS: Final = ("type", "status", "reason", "message", "observedGeneration", "lastTransitionTime", "lastUpdateTime")
 _APPLIED: Final = frozenset((*POD_KINDS, "HelmRelease"))
+_STEPS: Final = {
+    "strategy": prune_strategy,
+    "canary": prune_weights,
+    "analysis": prune_analysis,
+    "canaryAnalysis": prune_analysis,
+}
 _SOURCE_TEXTS: Final = ("repoURL", "path", "targetRevision", "chart")
 
 
@@ -122,6 +130,8 @@ def _pruned(key: str, value: Any, sharing: Sharing) -> Any:
         spec = mapping_in(value, "spec")
         names = ("initContainers", "containers")
         return {"spec": {name: [_image(item, sharing) for item in list_in(spec, name)] for name in names if name in spec}}
+    if prune := _STEPS.get(key):
+        return sharing.whole(prune(value) if isinstance(value, dict) else {})
     if key == "conditions" and isinstance(value, list):
         kept = (item for item in value if isinstance(item, dict) and item.get("type") in _CONDITIONS)
         return [{name: sharing.whole(item[name]) for name in _CONDITION_TEXTS if name in item} for item in kept]

@@ -189,10 +189,10 @@ class HealthyTimes:
                 del known.revisions[next(iter(known.revisions))]
 
     def _judged(self, key: str, known: _FollowedRuns, run: HealthyRun, now: float) -> HealthyRun:
-        assert known.release is not None  # noqa: S101 - see `judge`
+        assert known.release is not None  # noqa: S101 - see `_look`
         health = self._health(known.release, known.revisions)
         if known.is_first and (health.is_blind or health.verdict is ReleaseVerdict.UNKNOWN):
-            return run  # it is about to be known
+            return replace(run, reason=health.reason or run.reason)  # it is about to be known
         run = replace(run, reason=health.reason)
         seen, known.seen, is_first, known.is_first = known.seen, None, known.is_first, False
         if run.is_bad or health.verdict is ReleaseVerdict.BAD:

@@ -10,6 +10,7 @@ from updater.delivery.kinds import KINDS
 from updater.model.release import ReleaseVerdict
 
 if TYPE_CHECKING:
+    from updater.model.progress import Progress
     from updater.model.release import DeliveryOptions, Health, Release
 
 #: a release that is taken up so long after its commit was on its way before this program ran
@@ -27,7 +28,7 @@ class Judgement:
 
 @dataclass(slots=True)
 class FollowedRelease:
-    """One release on its way. *since* is when this program took it up.
+    """One release on its way. *since* is when this program took it up, *told* the progress that was reported last.
 
     `settled_at` and `deadline_at` are the moments at which something may be decided although no object changes.
     """
@@ -38,6 +39,7 @@ class FollowedRelease:
     health: Health | None = None
     healthy_since: float | None = None
     was_applied: bool = False
+    told: Progress | None = None
 
     @property
     def is_fresh(self) -> bool:

@@ -8,12 +8,13 @@ taken back.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from updater.delivery.kinds import REPLICA_SET
 from updater.delivery.state import images_of, is_asked_for, read_reference
 from updater.documents.members import mapping_in
-from updater.errors import KubeError
+from updater.errors import ConfigError, KubeError
 from updater.kube.client import ListScope
 from updater.model.release import OnBad, ReleaseVerdict, RevertOrder
 from updater.model.written import says
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from updater.delivery.state import WorkloadState
     from updater.kube.client import KubeClient
     from updater.model.image import ImageRef
-    from updater.model.release import DeliveryOptions, Release, Workload
+    from updater.model.release import ClusterContext, DeliveryOptions, Release, Workload
     from updater.model.report import DestinationLanded, ReleaseJudged
 
 _HASH = "rollouts-pod-template-hash"
@@ -80,21 +81,32 @@ class Reversals:
             if not any(says(value, bad, if_unknown=True) for value in report.written[key]):
                 del self._memory.orders[key]
 
-    async def run(self, client: KubeClient) -> None:
-        """Order what is to be taken back, until cancelled; what waits then is judged again by whoever comes after."""
+    async def run(self, client_for: Callable[[str], KubeClient]) -> None:
+        """Order what is to be taken back, until cancelled; what waits then is judged again by whoever comes after.
+
+        *client_for* returns the cluster in which a subscription is followed, by its key; it may raise `ConfigError`.
+        """
+        lanes: defaultdict[ClusterContext | None, asyncio.Lock] = defaultdict(asyncio.Lock)
         try:
-            while True:
-                report = await self._waiting.get()
-                await self._order(report, client)
-                self._pending.discard(report.release.subscription)
-                self._wake(report.release.subscription)
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    report = await self._waiting.get()
+                    options = self._releases.options_of(report.release.subscription)
+                    lane = lanes[options.cluster if options else None]  # one that does not answer keeps nobody else waiting
+                    tasks.create_task(self._finish(report, client_for, lane), name="order a revert")
         finally:
             for key in self._pending:
                 self._memory.judged.pop(key, None)
 
-    async def _order(self, report: ReleaseJudged, client: KubeClient) -> None:
+    async def _finish(self, report: ReleaseJudged, client_for: Callable[[str], KubeClient], lane: asyncio.Lock) -> None:
+        async with lane:
+            await self._order(report, client_for)
+        self._pending.discard(report.release.subscription)
+        self._wake(report.release.subscription)
+
+    async def _order(self, report: ReleaseJudged, client_for: Callable[[str], KubeClient]) -> None:
         release = report.release
-        kept = await self._kept(release, client)
+        kept = await self._kept(release, client_for)
         good = kept or self._remembered(release)
         if good is None:
             self._refuse(report, "no version is known that ran well before")
@@ -103,11 +115,11 @@ class Reversals:
             revision=release.revision, bad=release.image, good=good, reason=report.reason, is_kept=kept is not None
         )
 
-    async def _kept(self, release: Release, client: KubeClient) -> ImageRef | None:
+    async def _kept(self, release: Release, client_for: Callable[[str], KubeClient]) -> ImageRef | None:
         """Return what ran well before *release*, where its controllers keep that; several must have kept the same."""
         kept: set[ImageRef] = set()
         for workload, state in self._releases.states_of(release):
-            images = await self._stable(release, (workload, state.stable), client) if state.stable else state.kept
+            images = await self._stable(release, (workload, state.stable), client_for) if state.stable else state.kept
             found = another_image(images, release.image)
             kept |= {found} if found is not None else set()
         return kept.pop() if len(kept) == 1 else None
@@ -116,13 +128,15 @@ class Reversals:
         found = self._memory.healthy.get(release.subscription)
         return found if found is not None and not is_asked_for(found, release.image) else None
 
-    async def _stable(self, release: Release, kept: tuple[Workload, str], client: KubeClient) -> tuple[str, ...]:
+    async def _stable(
+        self, release: Release, kept: tuple[Workload, str], client_for: Callable[[str], KubeClient]
+    ) -> tuple[str, ...]:
         """Return the images of the ReplicaSet that a Rollout calls stable."""
         workload, hash_ = kept
         scope = ListScope(namespace=workload.namespace, labels=f"{_HASH}={hash_}")
         try:
-            sets = await client.list(REPLICA_SET, scope)
-        except KubeError as error:
+            sets = await client_for(release.subscription).list(REPLICA_SET, scope)
+        except (ConfigError, KubeError) as error:
             self._log.warning("release", key=release.subscription, detail=error.message, hint=error.hint, code=error.code)
             return ()
         return tuple(text for item in sets for text in images_of(mapping_in(mapping_in(item, "spec"), "template")))

@@ -6,8 +6,10 @@ https://argo-rollouts.readthedocs.io/en/stable/features/specification/
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.delivery.progress import progress_of_rollout
 from updater.delivery.state import (
     WorkloadState,
     bad,
@@ -46,12 +48,19 @@ def read_rollout(item: Mapping[str, Any], referenced: Mapping[str, Any] | None =
     current = text_in(status, "currentPodHash")
     is_promoted = bool(current) and current == stable
     is_busy = not is_promoted
+    moving = partial(
+        progressing,
+        images=images,
+        is_busy=is_busy,
+        stable=stable,
+        progress=progress_of_rollout(spec, status) if is_busy else None,
+    )
     if phase == "Healthy" and is_promoted:
         return healthy(reason="it is fully promoted", images=images, stable=stable)
     if phase == "Paused":
-        return progressing(reason=_pause(spec, status), images=images, is_busy=is_busy, stable=stable)
+        return moving(reason=_pause(spec, status))
     if phase in {"Healthy", "Progressing"}:
-        return progressing(reason=told or "the update is under way", images=images, is_busy=is_busy, stable=stable)
+        return moving(reason=told or "the update is under way")
     return unknown(reason=f"its phase is {phase or 'not known'}", images=images, stable=stable)
 
 
@@ -81,6 +90,6 @@ def _pause(spec: Mapping[str, Any], status: Mapping[str, Any]) -> str:
     if spec.get("paused") is True:
         return "it is paused by a person"
     reasons = [text_in(item, "reason") for item in list_in(status, "pauseConditions")[:1] if isinstance(item, dict)]
-    step = number_in(status, "currentStepIndex")
-    where = "" if step is None else f" at step {step}"
+    progress = progress_of_rollout(spec, status)
+    where = "" if progress.step is None else f" at step {progress.step} of {progress.steps}"
     return f"it is paused{where}: {reasons[0]}" if reasons and reasons[0] else f"it is paused{where}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.model.image import ImageRef
+    from updater.model.progress import Progress
 
 LONGEST: Final = 300
 MOST_ITEMS: Final = 200
@@ -33,7 +34,8 @@ class WorkloadState:
     *images* are the references that it asks for; None where the object names none and its reader has judged by the revision.
     *is_applied* is false where it was tried and did not get as far. *is_busy* where a controller works on a rollout or a
     canary. *stable* names the ReplicaSet that ran before, by its hash; *kept* are the images that ran before, where the
-    controller keeps them. *since* is from when on the object vouches for being healthy, in Unix time.
+    controller keeps them. *since* is from when on the object vouches for being healthy, in Unix time. *progress* is how far
+    its controller has come with a canary.
     """
 
     verdict: ReleaseVerdict
@@ -44,6 +46,7 @@ class WorkloadState:
     stable: str = ""
     kept: tuple[str, ...] = ()
     since: float | None = None
+    progress: Progress | None = None
 
 
 progressing = partial(WorkloadState, verdict=ReleaseVerdict.PROGRESSING)
@@ -87,7 +90,14 @@ def health_of(state: WorkloadState, image: ImageRef) -> Health:
     others = [ref for ref in asked if not is_asked_for(ref, image)]
     if others:
         return Health(verdict=ReleaseVerdict.PROGRESSING, reason=f"it still asks for {others[0]}", is_busy=state.is_busy)
-    return Health(verdict=state.verdict, reason=state.reason, is_applied=True, is_busy=state.is_busy, since=state.since)
+    return Health(
+        verdict=state.verdict,
+        reason=state.reason,
+        is_applied=True,
+        is_busy=state.is_busy,
+        since=state.since,
+        progress=state.progress,
+    )
 
 
 def is_asked_for(asked: ImageRef, image: ImageRef) -> bool:

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.objects import Sharing
 from updater.delivery.finding import GIT_REPOSITORY
-from updater.delivery.interest import EVERYWHERE
+from updater.delivery.interest import EVERYWHERE, Wanted
 from updater.delivery.kinds import WATCHED, prune_followed
 from updater.delivery.readers import RepositoryReaders
 from updater.http.client import Clock
 from updater.kube.client import ListScope
-from updater.kube.reflector import Reflector, WatchedKind
+from updater.kube.reflector import Reflector, WatchedKind, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from updater.delivery.interest import Wanted, WatchPlace
+    from updater.delivery.interest import WatchPlace
     from updater.delivery.readers import ObjectKey
     from updater.errors import KubeError
     from updater.kube.client import KubeClient
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 #: after how many seconds a kind is looked for again that is not installed; a server that starts knows some of them late
 ABSENT_WAITS: Final = (60.0, 600.0)
+#: every how many seconds watches are begun anew because more is wanted, after the first few times; each costs whole lists
+WIDENED_EVERY: Final = 5.0
+WIDENED_AT_ONCE: Final = 6
+#: how often it is waited that long for the lists of those that were begun last: they must come to an end
+_MOST_WAITS: Final = 12
 _NOT_INSTALLED: Final = "kube-not-found"
 _NOTHING: Final[Mapping[Any, Any]] = {}
 
@@ -42,13 +47,23 @@ class _Absent(Exception):  # noqa: N818 - it ends a watch, and nobody sees it
 
 @dataclass(slots=True)
 class _Watch:
-    """One watch at work: *objects* are what another watch of the kind had kept, until it was listed itself."""
+    """One watch at work: *objects* are what another watch of the kind had kept, until it was listed itself.
+
+    *covered* is what those objects answer for. *is_refused* is that only people can mend why it is lost.
+    """
 
     wanted: Wanted
     task: asyncio.Task[None] | None = None
     objects: Mapping[Key, Object] = field(default_factory=dict)
+    covered: Wanted = field(default_factory=Wanted)
     is_listed: bool = False
     is_lost: bool = False
+    is_refused: bool = False
+
+    @property
+    def held(self) -> Wanted:
+        """What is known."""
+        return self.wanted if self.is_listed else self.covered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +87,7 @@ class WorkloadWatch:
         self._surroundings = surroundings or Clock()
         self._sharing = Sharing()
         self._wanted: Mapping[WatchPlace, Wanted] = {}
+        self._places: Mapping[str, list[WatchPlace]] = {}
         self._watches: dict[WatchPlace, _Watch] = {}
         self._readers = RepositoryReaders(lambda namespace, name: self.get(GIT_REPOSITORY, namespace, name))
         self._absent: set[str] = set()
@@ -81,6 +97,7 @@ class WorkloadWatch:
         """Watch these places from now on."""
         if wanted != self._wanted:
             self._wanted = wanted
+            self._places = _by_kind(wanted)
             self._moved.set()
 
     @property
@@ -93,15 +110,23 @@ class WorkloadWatch:
         watch = self._of(kind, namespace)
         return watch is not None and watch.is_listed and not watch.is_lost
 
-    def is_awaited(self, kind: str, namespace: str) -> bool:
-        """Return whether a kind is about to be listed for the first time, or again because more of it is wanted."""
+    def is_awaited(self, kind: str, namespace: str, need: Wanted | None = None) -> bool:
+        """Return whether *need* of a kind is about to be listed for the first time, None for all that is wanted of it.
+
+        A failure that may end by itself does not end that. In all namespaces it is awaited as long as in one of those watched.
+        """
         place = (kind, EVERYWHERE) if (kind, EVERYWHERE) in self._wanted else (kind, namespace)
+        if namespace == EVERYWHERE and place not in self._wanted:
+            return any(self.is_awaited(*each, need) for each in self._places.get(kind, ()))
         if place not in self._wanted:
             return False
-        watch = self._watches.get(place)
-        if watch is None or (self._moved.is_set() and not watch.wanted.covers(self._wanted[place])):
-            return True
-        return not (watch.is_listed or watch.is_lost)
+        watch, wanted = self._watches.get(place), self._wanted[place]
+        if need is not None and place[1] != namespace:
+            need = need.within(namespace)
+        if need is None or not wanted.covers(need):
+            need = wanted
+        held = watch.held if watch else _held_of(place, self._watches)
+        return not (held.covers(need) or (watch is not None and watch.is_refused))
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object, None where there is none, or none is known yet."""
@@ -114,17 +139,29 @@ class WorkloadWatch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        due, clock = 0.0, self._surroundings.clock
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._moved.clear()
-                self._adjust(tasks)
+                if self._adjust(tasks):
+                    due = max(due, clock()) + WIDENED_EVERY
                 await self._moved.wait()
+                if (wait := due - (WIDENED_AT_ONCE - 1) * WIDENED_EVERY - clock()) > 0:
+                    await self._let_list(wait)
+
+    async def _let_list(self, wait: float) -> None:
+        """Let the watches that were begun last be listed: whoever keeps asking for more must not keep everybody from knowing."""
+        await self._surroundings.sleep(wait)
+        for _ in range(_MOST_WAITS):
+            if all(watch.is_listed or watch.is_lost for watch in self._watches.values()):
+                return
+            await self._surroundings.sleep(WIDENED_EVERY)
 
     def _of(self, kind: str, namespace: str) -> _Watch | None:
         return self._watches.get((kind, EVERYWHERE)) or self._watches.get((kind, namespace))
 
-    def _adjust(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin what is wanted and not watched, or not as widely, and end what is not wanted any more."""
+    def _adjust(self, tasks: asyncio.TaskGroup) -> bool:
+        """Begin what is wanted and not watched, or not as widely, and end what is not; return whether any ended."""
         before, wanted = self._watches, self._wanted
         stays = {place: watch for place, watch in before.items() if place in wanted and watch.wanted.covers(wanted[place])}
         ended = {place: watch for place, watch in before.items() if place not in stays}
@@ -134,11 +171,17 @@ class WorkloadWatch:
                 watch.task.cancel()
             self._readers.moved(place[0], watch.objects, _NOTHING)
         for place in [place for place in wanted if place not in stays]:
-            self._watches[place] = begun = _Watch(wanted[place], objects=_kept_for(place, ended))
+            self._watches[place] = begun = _Watch(
+                wanted[place],
+                objects=_kept_for(place, ended),
+                covered=_held_of(place, ended),
+                is_refused=place in ended and ended[place].is_refused,
+            )
             self._readers.moved(place[0], _NOTHING, begun.objects)
             begun.task = tasks.create_task(self._follow(place, begun), name=f"watch {place[0]} in {place[1] or 'all namespaces'}")
         if ended:  # not before all that is awaited from now on is known to be
             self._hooks.changed(None)
+        return bool(ended)
 
     async def _follow(self, place: WatchPlace, watch: _Watch) -> None:
         followed = WATCHED[place[0]]
@@ -170,6 +213,7 @@ class WorkloadWatch:
                 self._hooks.absent(watched.kind.resource)
             self._hooks.changed(None)
             raise _Absent
+        watch.is_refused = error is not None and is_refusal(error)
         if error is not None or watch.is_lost:
             watch.is_lost = error is not None
             self._hooks.report(watched, error)
@@ -179,8 +223,26 @@ class WorkloadWatch:
         before, is_first = watch.objects, not watch.is_listed
         now = {key: item for key, item in stores.of(watched).items() if item is not None}
         watch.objects, watch.is_listed = now, True
+        if is_first:
+            watch.is_refused = False
         moved = self._readers.moved(place[0], before, now)
         self._hooks.changed(None if is_first else moved)
+
+
+def _by_kind(places: Iterable[WatchPlace]) -> dict[str, list[WatchPlace]]:
+    found: dict[str, list[WatchPlace]] = {}
+    for place in places:
+        found.setdefault(place[0], []).append(place)
+    return found
+
+
+def _held_of(place: WatchPlace, watches: Mapping[WatchPlace, _Watch]) -> Wanted:
+    """Return what *watches* have of what one at *place* keeps."""
+    held = Wanted()
+    for (kind, namespace), watch in watches.items():
+        if kind == place[0]:
+            held |= watch.held.seen_from(namespace, place[1])
+    return held
 
 
 def _kept_for(place: WatchPlace, ended: Mapping[WatchPlace, _Watch]) -> dict[Key, Object]:

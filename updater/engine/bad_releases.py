@@ -13,6 +13,7 @@ from updater.gates.answers import Gate, GateHold
 from updater.model.decision import in_force, pin_of, readmitted_by
 from updater.model.outcome import Status
 from updater.model.release import OnBad
+from updater.model.view import commits_for
 from updater.model.written import says
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def bad_hold(view: View, subscription: Subscription, bad_of: BadReleases, now: f
 
 def newest_commit(recent: Sequence[PastCommit], subscription: Subscription) -> PastCommit | None:
     """Return the newest of our commits that wrote for *subscription*."""
-    key = " ".join(subscription.key.split())  # as trailers have it
-    return next((past for past in recent if key in past.subscriptions), None)
+    return next(commits_for(subscription.key, recent), None)
 
 
 def told(decision: TargetDecision, hold: GateHold) -> TargetDecision:

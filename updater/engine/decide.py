@@ -9,20 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from updater.engine.choose import refused_by_people
 from updater.engine.claims import Claims
 from updater.engine.place_image import differs, is_same_name, wanted_image, written_ref
 from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
-from updater.gates.guards import INCOMPLETE_LIST
-from updater.gates.people import hint_of_hold
+from updater.gates.landing import hint_of_hold
 from updater.model.decision import HELD, PINNED, UNREADABLE, ends_at, hold_of, pin_of, readmitted_by
 from updater.model.image import ImageName, ImageRef, parse_digest, parse_ref
 from updater.model.outcome import Status
 from updater.model.selection import Code, RevertedImage, TakenBack
 from updater.model.subscription import Form
 from updater.model.update import Update
-from updater.model.view import PartKind, PastCommit, Reading, View
+from updater.model.view import PartKind, PastCommit, Reading, View, commits_for
+from updater.policies.choose import refused_by_people
+from updater.policies.guards import INCOMPLETE_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
 #: while a hold with one of these lasts, what a rebuilt branch has proposed before stays there
 _KEEPS_PENDING: Final = frozenset({INCOMPLETE_LIST, Code.MIN_AGE, Code.GROUP, HELD, UNREADABLE})
+_UNREAD_SHOWN: Final = 3
 _BY_TIME: Final = "latest"
 _BY_DIGEST: Final = "digest"
 
@@ -165,11 +166,10 @@ def needs_digest(target: Target, reading: Reading) -> bool:
 def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, RevertedImage]:
     """Return what people decided against for one subscription, by tag: our commits that were reverted, as their trailers say."""
     taken_back: dict[str, RevertedImage] = {}
-    key = " ".join(subscription.key.split())  # as trailers have it
-    released = readmitted_by(subscription.decisions)
-    newest = next((past for past in recent if key in past.subscriptions), None)
-    for past in recent:
-        if key not in past.subscriptions or past.revision in released:
+    key, released = subscription.key, readmitted_by(subscription.decisions)
+    newest = next(commits_for(key, recent), None)
+    for past in commits_for(key, recent):
+        if past.revision in released:
             continue
         if past.rejected:  # a revert of ours; whoever takes that back rejects nothing
             taken_back = (_rejected_by(past, key, is_newest=past is newest) if past.reverted_by is None else {}) | taken_back
@@ -191,15 +191,15 @@ def _rejected_by(past: PastCommit, key: str, *, is_newest: bool) -> dict[str, Re
 
     Where nothing was written since, it is known too what it wrote instead: what ranks between the two waits as well.
     """
-    named = [text for owner, _, text in (line.rpartition(" ") for line in past.rejected) if owner == key]
+    named = past.rejected_of(key)
     if not named:
         return {}
-    rows = [row for line in past.changes if len(row := line.rsplit(" ", 2)) == 3 and row[0] == key]
     try:
         digest = parse_digest(named[0])
     except ImageSyntaxError:
         digest = None
-    tags = {old.partition("@")[0]: new.partition("@")[0] for _, old, new in rows if ":" not in old.partition("@")[0]}
+    moves = ((move.old.partition("@")[0], move.new.partition("@")[0]) for move in past.moves_of(key))
+    tags = {old: new for old, new in moves if ":" not in old}
     if not is_newest:
         return {tag: RevertedImage(tag=tag, digest=digest, by=past.revision) for tag in tags}
     return {tag: TakenBack(tag=tag, digest=digest, by=past.revision, good=good) for tag, good in tags.items()}
@@ -223,7 +223,7 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
     if pending is None or isinstance(choice, UpdaterError) or is_unknown or decision.update is None:
         return replace(decision, update=_kept(place, pending, choice)) if pending is not None and is_unknown else decision
     if any(item.tag == pending.written.tag for item in choice.unread) and (kept := _kept(place, pending, choice)):
-        return replace(decision, update=kept, detail=choice.with_unread(_move(place.reading.written, kept.image)))
+        return replace(decision, update=kept, detail=with_unread(choice, _move(place.reading.written, kept.image)))
     return decision
 
 
@@ -269,7 +269,7 @@ def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecisio
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     return PlaceDecision(
         status=Status.HELD,
-        detail=selection.with_unread(f"{first.sentence}{more}"),
+        detail=with_unread(selection, f"{first.sentence}{more}"),
         code=Code.REJECTED.value,
         hint=first.hint,
         opens_at=first.opens_at,
@@ -279,7 +279,7 @@ def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecisio
 def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
     subscription, target, reading = place.subscription, place.target, place.reading
     if selection.chosen is None:
-        detail = selection.with_unread(selection.detail)
+        detail = with_unread(selection, selection.detail)
         left = PlaceDecision(
             status=Status(selection.status),
             detail=detail,
@@ -297,7 +297,7 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
             ends = ends_at(pin_of(subscription.decisions))
             hint = hint_of_hold(subscription.key)
             return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=hint, opens_at=ends)
-        detail = selection.with_unread(f"{image.tag or image.digest} is already the newest allowed version")
+        detail = with_unread(selection, f"{image.tag or image.digest} is already the newest allowed version")
         unchanged = PlaceDecision(
             status=Status.UNCHANGED, detail=detail, opens_at=selection.opens_at, is_unsure=bool(selection.unread)
         )
@@ -315,7 +315,7 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
         replaced=_replaced(subscription, reading.written, selection),
     )
     why = f"; {selection.detail}" if selection.code == PINNED else ""
-    detail = selection.with_unread(_move(reading.written, image)) + why
+    detail = with_unread(selection, _move(reading.written, image)) + why
     return PlaceDecision(status=Status.UPDATED, detail=detail, update=update, opens_at=selection.opens_at)
 
 
@@ -336,6 +336,16 @@ def _replaced(subscription: Subscription, written: Written, selection: Selection
 def _identified(ref: ImageRef, selection: Selection) -> ImageRef:
     """Add the digest that the choice found for a tag; what has one keeps it."""
     return replace(ref, digest=ref.digest or selection.digests.get(ref.tag or ""))
+
+
+def with_unread(selection: Selection, sentence: str) -> str:
+    """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""
+    if not selection.unread:
+        return sentence
+    shown = "; ".join(f"{item.tag} [{item.code}]: {item.sentence}" for item in selection.unread[:_UNREAD_SHOWN])
+    more = f"; and {len(selection.unread) - _UNREAD_SHOWN} more" if len(selection.unread) > _UNREAD_SHOWN else ""
+    noun = "1 tag" if len(selection.unread) == 1 else f"{len(selection.unread)} tags"
+    return f"{sentence}; {noun} could not be read: {shown}{more}"
 
 
 def _move(written: Written, image: ImageRef) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from updater.engine.bad_releases import bad_hold, told
+from updater.engine.held_answers import HeldAnswers, lasts_until
 from updater.engine.place_image import differs, written_ref
 from updater.errors import UpdaterError
 from updater.gates.answers import Gate, GateHold, Open, length
@@ -19,9 +20,10 @@ from updater.gates.promotion import followed, unwatched
 from updater.model.decision import in_force
 from updater.model.outcome import Status
 from updater.model.publishing import AutoMerge, Proposal
+from updater.model.release import OnBad
 from updater.model.selection import Code
 from updater.model.update import Purpose
-from updater.model.view import place_sum
+from updater.model.view import NOTHING, place_sum
 from updater.writeback.message_data import new_tag, old_tag
 
 if TYPE_CHECKING:
@@ -79,8 +81,9 @@ class WaitingMemory:
 
     def end(self, destination: Destination) -> None:
         """Note that nothing waits there any more."""
-        self._since.pop(destination, None)
-        self._released.discard(destination)
+        if self._since or self._released:  # seldom: the hash of a destination costs more than the rest of a quiet gate
+            self._since.pop(destination, None)
+            self._released.discard(destination)
 
 
 def _nothing_bad(_key: str) -> None:
@@ -107,10 +110,19 @@ class Gatekeeper:
     busy: Callable[[str], str] = _never_busy
     offers: Callable[[Follows], Offer] = unwatched
     bad: Callable[[str], BadRelease | None] = _nothing_bad
+    held: HeldAnswers = field(default_factory=HeldAnswers)
 
     def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
         """Return *decisions* with every update held that no gate lets through at this moment."""
-        decisions = tuple(self._without_bad(view, item) for item in decisions)
+        before = self.held.get(view, decisions, self.clock()) if self.held else None
+        if before is not None:
+            self.memory.end(view.destination)
+            return before
+        return self._gated_anew(view, decisions)
+
+    def _gated_anew(self, view: View, asked: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
+        now = self.clock()
+        decisions = tuple(self._without_bad(view, item) for item in asked)
         if not any(decision.updates for decision in decisions):
             self.memory.end(view.destination)
             return decisions
@@ -121,13 +133,17 @@ class Gatekeeper:
                 before = asking[item.subscription.key][1] if item.subscription.key in asking else frozenset()
                 asking[item.subscription.key] = (item.subscription, before | updates)
         holds = self._holds(view, asking)
+        ends = None if any(_may_turn_bad(item.subscription) for item in asked) else lasts_until(map(holds.get, asking))
         holds |= _with_group(decisions, holds)
-        return tuple(
+        answered = tuple(
             _held(view, decision, holds[decision.subscription.key], updates)
             if updates and decision.subscription.key in holds
             else decision
             for decision, updates in zip(decisions, fresh, strict=True)
         )
+        if ends is not None and now < ends and not any(decision.updates for decision in answered):
+            self.held.note(view, asked, answered, (now, ends))
+        return answered
 
     def unripe(self, view: View, decisions: Sequence[TargetDecision]) -> str:
         """Return why what *decisions* propose may not be merged without people at this moment, "" where it may.
@@ -193,6 +209,11 @@ class Gatekeeper:
         asked = (item for item in subscriptions if item.gates.wait_while_busy)
         busy = {item.key: found for item in asked if (found := self.busy(item.key))}
         return Circumstances(now=self.clock(), recent=view.recent, busy=busy)
+
+
+def _may_turn_bad(subscription: Subscription) -> bool:
+    """Return whether a person may have to decide about what was written: nothing of the question tells that."""
+    return subscription.delivery is not None and subscription.delivery.on_bad is OnBad.HOLD
 
 
 def _merges_itself(destination: Destination) -> bool:
@@ -262,7 +283,7 @@ def opening(outcomes: Iterable[Outcome]) -> datetime | None:
 
 
 def _facts(subscription: Subscription, updates: Iterable[Update] = ()) -> UpdateFacts:
-    moves = frozenset((old_tag(item) or "-", new_tag(item), place_sum(item.reading.path)) for item in updates)
+    moves = frozenset((old_tag(item) or NOTHING, new_tag(item), place_sum(item.reading.path)) for item in updates)
     return UpdateFacts(key=subscription.key, rules=subscription.gates, decisions=subscription.decisions, moves=moves)
 
 

@@ -10,12 +10,12 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.choose import SelectionRequest, foreseen_asks
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryProtocolError, RegistryUnavailable, UpdaterError
-from updater.gates.guards import INCOMPLETE_LIST, ListingGuard
 from updater.model.candidate import Candidate, Fact, FactFailure
 from updater.model.outcome import Status
 from updater.model.selection import Selection
+from updater.policies.choose import SelectionRequest, foreseen_asks
+from updater.policies.guards import INCOMPLETE_LIST, ListingGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

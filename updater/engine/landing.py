@@ -14,23 +14,22 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.choose import nothing_named, refused_by_people
 from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
 from updater.engine.gating import Gatekeeper
+from updater.engine.in_force import decided, offered
 from updater.engine.lockstep import in_lockstep, without_torn_groups, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
-from updater.engine.people import decided, offered
 from updater.engine.reverting import REVERT_HELD, with_reverts
 from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
 from updater.model.outcome import Status
 from updater.model.selection import HELD_CODES, Code
 from updater.model.update import Commit, Held, WriteResult
+from updater.policies.choose import nothing_named, refused_by_people
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from updater.engine.choose import NamedTags
     from updater.engine.decide import Choice, Choices, Place, PlaceDecision, TargetDecision
     from updater.model.outcome import Outcome
     from updater.model.promotion import Follows, Offer
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from updater.model.update import Update
     from updater.model.view import View
     from updater.model.written import Written
+    from updater.policies.choose import NamedTags
     from updater.writeback.base import Writer
 
 ATTEMPTS: Final = 30

@@ -10,13 +10,13 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from updater.engine.choose import version_of
 from updater.engine.decide import places_of
 from updater.errors import UpdaterError
 from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.selection import Code
 from updater.model.update import WriteResult
+from updater.policies.choose import version_of
 from updater.policies.filters import build_filter
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ async def write_groups_whole(
     keys = {item.subscription.key: group for item in decisions if (group := item.subscription.gates.group) is not None}
     if not any(update.subscription in keys for commit in commits for update in commit.updates):
         return await writer.write(view, commits, is_dry=is_dry)
-    trial = await writer.write(view, commits, is_dry=True)
+    tried = commits if is_dry else [replace(commit, is_trial=True) for commit in commits]
+    trial = await writer.write(view, tried, is_dry=True)
     lost = {keys[update.subscription]: update for update in (*trial.refused, *trial.held) if update.subscription in keys}
     if not lost:
         return trial if is_dry else await writer.write(view, commits, is_dry=False)

@@ -104,7 +104,8 @@ def _landed_end(place: PlaceDecision, landed: WriteResult | None) -> _End:
         return _End(status=Status.UNCHANGED, detail=f"{place.update.image} is already written")
     move = move_of(place.update)
     if landed.is_dry:
-        return _End(status=Status.HELD, detail=f"would move {place.detail}", code=DRY_RUN, changes=changes, move=move)
+        detail = f"would move {place.detail}{f', {landed.remark}' if landed.remark else ''}"
+        return _End(status=Status.HELD, detail=detail, code=DRY_RUN, changes=changes, link=landed.link, move=move)
     revision = landed.revisions.get(place.update)
     if landed.link:
         status, words = (Status.UPDATED, "merged by") if landed.is_merged else (Status.PROPOSED, "proposed in")

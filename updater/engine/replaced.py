@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
 from updater.model.selection import Superseded
+from updater.model.view import commits_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,13 +26,12 @@ def superseded_for(subscription: Subscription, recent: Sequence[PastCommit]) -> 
     That is what a commit names as replaced, and what it wrote where a later one of ours wrote something else.
     """
     found: dict[str, Superseded] = {}
-    key, policy = " ".join(subscription.key.split()), str(subscription.policy)
+    key, policy = subscription.key, str(subscription.policy)
     later: PastCommit | None = None
-    for past in recent:
-        if past.reverted_by is not None or policy not in past.policies or key not in past.subscriptions:
+    for past in commits_for(key, recent):
+        if past.reverted_by is not None or policy not in past.policies:
             continue
-        named = [text for owner, _, text in (line.rpartition(" ") for line in past.replaced) if owner == key]
-        for ref in _tagged(named, subscription.image):
+        for ref in _tagged(past.replaced_of(key), subscription.image):
             _supersede(found, ref, past)
         written = _tagged(past.images, subscription.image)
         if later is not None and len(written) == 1:  # of several nobody can say which one was this subscription's

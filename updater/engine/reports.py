@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from updater.engine.choose import nothing_named
 from updater.engine.decide import other_words
-from updater.engine.people import decided
+from updater.engine.in_force import decided
 from updater.errors import UpdaterError
 from updater.model.candidate import FactFailure
 from updater.model.report import DestinationLanded, ImageScanned, LandingEnd, SelectionMade, SelectionReflected
 from updater.model.written import Written
+from updater.policies.choose import nothing_named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -13,9 +13,10 @@ from updater.model.decision import hold_of, pin_of
 from updater.model.image import ImageRef, parse_ref
 from updater.model.outcome import Status
 from updater.model.update import Purpose, Update
+from updater.model.view import commits_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from updater.engine.decide import Place, TargetDecision
     from updater.model.release import RevertOrder
@@ -90,20 +91,11 @@ def _reason(order: RevertOrder) -> str:
 
 def _foreign(view: View, past: PastCommit, subscription: Subscription, good: ImageRef) -> str | None:
     """Return why what we remember is not to be written: somebody else had written another value before our commit."""
-    written = {new for item in view.recent for _, new in _changes(item, subscription)}
-    for old, _ in _changes(past, subscription):
+    written = {move.new for item in view.recent for move in item.moves_of(subscription.key)}
+    for _, old, _ in past.moves_of(subscription.key):
         if old not in written and old.partition("@")[0] != good.tag:
             return f"{old}, which it replaced, was not written by updater, and {good.tag} ran before that"
     return None
-
-
-def _changes(past: PastCommit, subscription: Subscription) -> Iterator[tuple[str, str]]:
-    """Yield what a commit replaced and wrote for *subscription*, as its trailers say."""
-    key = " ".join(subscription.key.split())
-    for line in past.changes:
-        row = line.rsplit(" ", 2)
-        if len(row) == 3 and row[0] == key:
-            yield row[1], row[2]
 
 
 def _held(detail: str) -> PlaceDecision:
@@ -114,8 +106,7 @@ def _held(detail: str) -> PlaceDecision:
 
 def _newest(view: View, subscription: Subscription) -> PastCommit | None:
     """Return the newest of our commits that wrote for *subscription* and was not taken back."""
-    key = " ".join(subscription.key.split())  # as trailers have it
-    return next((past for past in view.recent if key in past.subscriptions and past.reverted_by is None), None)
+    return next((past for past in commits_for(subscription.key, view.recent) if past.reverted_by is None), None)
 
 
 def _identified(past: PastCommit, image: ImageRef) -> ImageRef:

@@ -15,7 +15,7 @@ from updater.errors import ImageSyntaxError
 from updater.model.decision import readmitted_by
 from updater.model.image import is_tag, parse_digest, parse_ref
 from updater.model.selection import RolledBack
-from updater.model.view import place_sum
+from updater.model.view import NOTHING, commits_for, place_sum, trailer_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from updater.model.subscription import Subscription
     from updater.model.view import PastCommit, View
     from updater.model.written import Written
-
-_NOTHING = "-"
 
 
 def rolled_back(alike: Sequence[Place], recent: Sequence[PastCommit]) -> dict[str, RolledBack]:
@@ -55,8 +53,7 @@ def taken_back(subscription: Subscription, view: View | None) -> frozenset[str]:
     """Return the commits of ours whose images people took back at one destination: reverted ones, and those written over."""
     if view is None:
         return frozenset()
-    key = " ".join(subscription.key.split())
-    found = {past.revision for past in view.recent if past.reverted_by is not None and key in past.subscriptions}
+    found = {past.revision for past in commits_for(subscription.key, view.recent) if past.reverted_by is not None}
     for index, _ in enumerate(subscription.targets):
         for place in places_of(view, subscription, index):
             found |= {item.by for item in rolled_back([place], view.recent).values()}
@@ -65,20 +62,15 @@ def taken_back(subscription: Subscription, view: View | None) -> frozenset[str]:
 
 def _writes(subscription: Subscription, recent: Iterable[PastCommit]) -> Iterator[tuple[PastCommit, set[str], list[str]]]:
     """Yield our commits that stand and wrote for *subscription*, newest first, with the values that they replaced and wrote."""
-    key = " ".join(subscription.key.split())
-    for past in recent:
-        if past.reverted_by is not None or key not in past.subscriptions:
-            continue
-        rows = [row for line in past.changes if len(row := line.rsplit(" ", 2)) == 3 and row[0] == key]
-        if rows:
-            yield past, {old for _, old, _ in rows if old != _NOTHING}, list(dict.fromkeys(new for _, _, new in rows))
+    for past in commits_for(subscription.key, recent):
+        moves = past.moves_of(subscription.key) if past.reverted_by is None else ()
+        if moves:
+            yield past, {move.old for move in moves if move.old != NOTHING}, list(dict.fromkeys(move.new for move in moves))
 
 
-def _sums_of(past: PastCommit, subscription: Subscription) -> set[str] | None:
+def _sums_of(past: PastCommit, subscription: Subscription) -> frozenset[str] | None:
     """Return the sums of the files that *past* wrote for a subscription; None where it does not say so."""
-    key = " ".join(subscription.key.split())
-    found = [sums for owner, _, sums in (line.rpartition(" ") for line in past.places) if owner == key]
-    return set(",".join(found).split(",")) if past.places else None
+    return past.file_sums().get(trailer_key(subscription.key), frozenset()) if past.places else None
 
 
 def _shown(written: Written) -> str:

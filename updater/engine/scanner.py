@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from updater.engine.choose import SelectionRequest, choose, identified, nothing_named
 from updater.engine.image_state import ImageState
 from updater.engine.slots import Slots
 from updater.errors import ImageSyntaxError
@@ -19,13 +18,13 @@ from updater.model.scan_key import ScanKey, scan_key_for
 from updater.model.selection import Selection
 from updater.model.written import Written
 from updater.policies import build
+from updater.policies.choose import SelectionRequest, choose, identified, nothing_named
 from updater.policies.filters import build_filter
 from updater.policies.ranking import RankingMemory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
 
-    from updater.engine.choose import NamedTags
     from updater.engine.image_state import ListingMemory, RegistryReader
     from updater.errors import UpdaterError
     from updater.model.candidate import FactRequest
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from updater.model.selection import RevertedImage
     from updater.model.subscription import PolicySpec, Subscription, TagFilter
     from updater.policies.base import Policy
+    from updater.policies.choose import NamedTags
     from updater.policies.filters import NameFilter
 
 _T = TypeVar("_T")
@@ -178,6 +178,7 @@ class Scanner:
             min_age=subscription.gates.min_age,
             now=datetime.fromtimestamp(self._wall(), UTC),
             decisions=subscription.decisions,
+            key=subscription.key,
             offer=subscription.offer,
             versions=subscription.versions,
             named=named,

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.forge.api import MOST_OPEN_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
-from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState, ProposalText
-from updater.forge.foundation import ForgeFoundation
+from updater.forge.azure_people import AzurePeople
+from updater.forge.base import NO_WISHES, ForgeAbilities, ForgeProposal, ProposalState, ProposalText, ProposalWishes
 from updater.forge.reading import listing, mapping, names, page_link, text
 from updater.forge.showing import personal_or_bearer
 
@@ -27,7 +27,7 @@ _SECOND_CODES: Final = {409: "proposal-exists"}
 _MOST_READ: Final = 20
 
 
-class AzureProposals(ForgeFoundation):
+class AzureProposals(AzurePeople):
     """Pull requests as texts, and who reviews them."""
 
     # a page to sign in is served with 203, or by a redirect unless that is declined
@@ -37,7 +37,9 @@ class AzureProposals(ForgeFoundation):
         query={"api-version": "7.0"},
         denied=frozenset({203}),
     )
-    abilities = ForgeAbilities(assignees=False, teams=True, longest_title=400, longest_body=4000)
+    abilities = ForgeAbilities(
+        assignees=False, teams=True, at_opening=frozenset({"labels", "reviewers"}), longest_title=400, longest_body=4000
+    )
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, newest first, with the beginnings of their texts."""
@@ -68,7 +70,7 @@ class AzureProposals(ForgeFoundation):
         self._check_home(number, is_foreign=_is_foreign(item))
         return found
 
-    async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
+    async def open(self, text: ProposalText, *, branch: str, base: str, wishes: ProposalWishes = NO_WISHES) -> ForgeProposal:
         """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
         fitted = self._fitted(text)
         data = {
@@ -76,10 +78,11 @@ class AzureProposals(ForgeFoundation):
             "description": fitted.body,
             "sourceRefName": f"refs/heads/{branch}",
             "targetRefName": f"refs/heads/{base}",
-            "isDraft": is_draft,
+            "isDraft": wishes.is_draft,
+            **await self._wished(wishes),
         }
-        call = ApiCall(method="POST", path="pullrequests", data=data, refused=_SECOND_CODES)
-        return self._read(await self._api.ask(call))
+        answer = await self._api.ask(ApiCall(method="POST", path="pullrequests", data=data, refused=_SECOND_CODES))
+        return replace(self._read(answer), undone=self._undone(answer, wishes))
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body; a draft stays one."""

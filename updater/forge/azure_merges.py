@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -38,7 +37,6 @@ _STATUSES: Final = {
     "failed": CheckState.FAILED,
     "error": CheckState.FAILED,
 }
-_OLD_HOST: Final = re.compile(r"\A(https://[a-z0-9-]{1,63})\.visualstudio\.com", re.IGNORECASE)
 _FINE: Final = ("approved", "notApplicable")
 _REJECTED: Final = -5  # "waits for the author"; -10 is a rejection
 _PREVIEW: Final = {"api-version": "7.0-preview.1"}
@@ -109,21 +107,6 @@ class AzureForge(AzureProposals):
         base = f"{self.repository.api}/{self.repository.path.partition('/')[0]}"
         call = ApiCall(base=base, path="_apis/policy/evaluations", query={"artifactId": artifact, **_PREVIEW}, is_look=True)
         return [mapping(one) for one in listing(mapping(await self._api.ask(call)).get("value"))]
-
-    async def _identity(self, name: str) -> str:
-        """Return the id of a user or team: an id is one already. Identities of Services live at a host of their own."""
-        if len(name) == len(_NOBODY) and name.count("-") == _NOBODY.count("-"):
-            return name.lower()
-        team = name.partition("/")
-        value = f"[{team[0]}]\\{team[2]}" if team[1] else name
-        base = self.repository.api.replace("https://dev.azure.com/", "https://vssps.dev.azure.com/", 1)
-        base = _OLD_HOST.sub(r"\1.vssps.visualstudio.com", base)
-        query = {"searchFilter": "General", "filterValue": value, "queryMembership": "None"}
-        answer = mapping(await self._api.ask(ApiCall(base=base, path="_apis/identities", query=query)))
-        found = [text(mapping(one).get("id")) for one in listing(answer.get("value"))]
-        if len(found) != 1 or not found[0]:
-            raise self._api.refused("forge-user", f"knows {len(found)} users or teams as {name}, not one")
-        return found[0]
 
 
 def _is_blocking(policy: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,8 @@ class ProposalState(StrEnum):
 class ForgeProposal:
     """A pull request as its forge tells it; *head* is the commit that it asks to merge, *link* its page.
 
-    *branch* is a branch of the repository itself: pull requests from forks are never among ours.
+    *branch* is a branch of the repository itself: pull requests from forks are never among ours. *left_out* says which of its
+    wishes a forge left out for good, in words; *undone* names fields of `ProposalWishes` that have to be asked for by themselves.
     """
 
     number: int
@@ -37,6 +38,21 @@ class ForgeProposal:
     title: str = ""
     is_draft: bool = False
     labels: frozenset[str] = frozenset()
+    left_out: str = ""
+    undone: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalWishes:
+    """What a pull request is opened with besides its text: a draft, labels, reviewers and assignees."""
+
+    is_draft: bool = False
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
+
+
+NO_WISHES: Final = ProposalWishes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +80,8 @@ class ForgeAccess:
 class ForgeAbilities:
     """What a forge can do by itself; *teams* may be asked for a review. A call for what is missing raises ``forge-lacks``.
 
-    Longer titles and texts are cut, in characters.
+    *at_opening* names the fields of `ProposalWishes` that the request which opens a pull request may hold, *with_text* those that
+    the next change of its text may hold. Longer titles and texts are cut, in characters.
     """
 
     drafts: bool = True
@@ -74,6 +91,8 @@ class ForgeAbilities:
     auto_merge: bool = True
     comments: bool = True
     teams: bool = False
+    at_opening: frozenset[str] = frozenset()
+    with_text: frozenset[str] = frozenset()
     longest_title: int = 255
     longest_body: int = 65_536
 
@@ -133,12 +152,27 @@ class ProposalTexts(Protocol):
         """Return one pull request; where the forge has ETags, one that did not change costs no answer."""
         ...
 
-    async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
-        """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
+    async def open(self, text: ProposalText, *, branch: str, base: str, wishes: ProposalWishes = NO_WISHES) -> ForgeProposal:
+        """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open.
+
+        Of *wishes*, only what this forge takes at the opening is set; where it refuses some of it, nothing is opened.
+        """
+        ...
+
+    async def expect(self, head: str) -> None:
+        """Take the whole name of a commit that was pushed just now, so that a forge that cuts names need not be asked for it."""
+        ...
+
+    async def complete(self, opened: ForgeProposal, text: ProposalText, wishes: ProposalWishes) -> ForgeProposal:
+        """Set title and body of one that was opened just now, and of *wishes* what this forge sets with a text."""
         ...
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body; a draft stays one."""
+        ...
+
+    async def revise(self, number: int, text: ProposalText) -> ForgeProposal:
+        """Set title and body where it is open; return it as it is where it was merged or closed. One look, one change."""
         ...
 
     async def comment(self, number: int, words: str) -> None:

@@ -10,8 +10,18 @@ from urllib.parse import quote
 
 from updater.errors import ForgeError
 from updater.forge.api import MOST_OPEN_PAGES, ApiCall
-from updater.forge.base import ApprovalState, CheckState, ForgeProposal, ProposalState, ProposalText, Readiness
-from updater.forge.bitbucket_items import PAGING, STATES, BitbucketItems, is_foreign
+from updater.forge.base import (
+    NO_WISHES,
+    ApprovalState,
+    CheckState,
+    ForgeProposal,
+    ProposalState,
+    ProposalText,
+    ProposalWishes,
+    Readiness,
+)
+from updater.forge.bitbucket_items import PAGING, STATES, is_foreign, quoted
+from updater.forge.bitbucket_people import BitbucketPeople
 from updater.forge.reading import listing, mapping, number, text
 
 if TYPE_CHECKING:
@@ -23,11 +33,17 @@ _MERGE_CODES: Final = {400: "proposal-unready", 409: "proposal-unready"}
 _REVIEWER_CODES: Final = {400: "forge-user"}
 
 
-class BitbucketProposals(BitbucketItems):
+class BitbucketProposals(BitbucketPeople):
     """Pull requests as texts, and who reviews them."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._without_open: set[tuple[str, str]] = set()
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
+        self._defaults = None
+        self._without_open.clear()
         call = ApiCall(path="pullrequests", query={"state": "OPEN", "sort": "-updated_on"}, is_look=True)
         return tuple(await self._pages(call, most=MOST_OPEN_PAGES))
 
@@ -35,6 +51,8 @@ class BitbucketProposals(BitbucketItems):
         """Return the pull requests from *branch* to *base* of this repository, open and closed, newest first."""
         listed = await self._pages(_between(branch, base, tuple(STATES)))
         ours = [item for item in listed if (item.branch, item.base) == (branch, base)]
+        if all(item.state is not ProposalState.OPEN for item in listed):
+            self._without_open.add((branch, base))
         return tuple(sorted(ours, key=lambda item: item.number, reverse=True))
 
     async def get(self, number: int) -> ForgeProposal:
@@ -44,35 +62,45 @@ class BitbucketProposals(BitbucketItems):
         self._check_home(number, is_foreign=is_foreign(item))
         return await self._whole(found)
 
-    async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
+    async def open(self, text: ProposalText, *, branch: str, base: str, wishes: ProposalWishes = NO_WISHES) -> ForgeProposal:
         """Open a pull request with the default reviewers of the repository, which Bitbucket adds on its page alone.
 
         Raises `ForgeError` ``proposal-exists`` where one from that branch is open: Bitbucket would change that one.
         """
-        if await self._pages(_between(branch, base, ("OPEN",)), most=1):
-            raise self._api.refused("proposal-exists", f"a pull request from {branch} to {base} already exists")
+        await self._check_none(branch, base)
         fitted = self._fitted(text)
         data = {
             "title": fitted.title,
             "description": fitted.body,
             "source": {"branch": {"name": branch}},
             "destination": {"branch": {"name": base}},
-            "draft": is_draft,
+            "draft": wishes.is_draft,
             "close_source_branch": False,
         }
-        reviewers = await self._default_reviewers()
+        asked = [await self._member(name) for name in wishes.reviewers]
+        reviewers = [*await self._default_reviewers()]
+        reviewers += [item for item in asked if item not in reviewers]
         call = ApiCall(method="POST", path="pullrequests", data={**data, "reviewers": reviewers}, refused=_REVIEWER_CODES)
         try:
             answer = await self._api.ask(call)
         except ForgeError as error:
-            if error.code != "forge-user":
+            if error.code != "forge-user" or asked:
                 raise
-            answer = await self._api.ask(replace(call, data=data, refused={}))  # one of them has left, or is the author
+            self._defaults = []  # one of them has left, or is the author
+            answer = await self._api.ask(replace(call, data=data, refused={}))
         return await self._whole(self._read(answer))
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body; a draft stays one."""
         return await self._put(number, text, [])
+
+    async def revise(self, number: int, text: ProposalText) -> ForgeProposal:
+        """Set title and body where it is open; return it as it is where it was merged or closed."""
+        item = await self._item(number)
+        self._check_home(number, is_foreign=is_foreign(item))
+        found = self._read(item, number)
+        is_open = found.state is ProposalState.OPEN
+        return await self._put(number, text, [], before=item) if is_open else await self._whole(found)
 
     async def comment(self, number: int, words: str) -> None:
         """Add a comment."""
@@ -101,10 +129,12 @@ class BitbucketProposals(BitbucketItems):
         number: int,
         text: ProposalText | None,
         more: list[Mapping[str, Any]],
+        *,
         refused: Mapping[int, str] = MappingProxyType({}),
+        before: Mapping[str, Any] | None = None,
     ) -> ForgeProposal:
         """Change title, body and reviewers, *more* besides those who are asked: what is left out of a change is lost."""
-        before = await self._item(number)
+        before = before or await self._item(number)
         old = self._read(before, number)
         fitted = self._fitted(text or ProposalText(title=old.title, body=old.body))
         kept = [{"uuid": mapping(item).get("uuid")} for item in listing(before.get("reviewers"))]
@@ -113,29 +143,12 @@ class BitbucketProposals(BitbucketItems):
         call = ApiCall(method="PUT", path=f"pullrequests/{number}", data=data, refused=refused)
         return await self._whole(self._read(await self._api.ask(call), number))
 
-    async def _default_reviewers(self) -> list[Mapping[str, Any]]:
-        """Return those of the repository and its project; none where the token may not read them."""
-        try:
-            listed = await self._api.pages(ApiCall(path="effective-default-reviewers"), PAGING)
-        except ForgeError as error:
-            if error.code not in {"forge-denied", "forge-not-found"}:
-                raise
-            return []
-        found = (text(mapping(item, "user").get("uuid")) for item in listed)
-        return [{"uuid": user} for user in found if user]
-
-    async def _member(self, name: str) -> Mapping[str, Any]:
-        if name.startswith("{") and name.endswith("}"):
-            return {"uuid": name}
-        workspace = self.repository.path.partition("/")[0]
-        call = ApiCall(
-            base=self.repository.api, path=f"workspaces/{workspace}/members", query={"q": f"user.nickname={_quoted(name)}"}
-        )
-        users = [mapping(item, "user") for item in await self._api.pages(call, PAGING)]
-        named = [user for user in users if name in (user.get("nickname"), user.get("display_name"), user.get("account_id"))]
-        if len(named) != 1 or not text(named[0].get("uuid")):
-            raise self._api.refused("forge-user", f"does not know one user {name} in this workspace")
-        return {"uuid": named[0].get("uuid")}
+    async def _check_none(self, branch: str, base: str) -> None:
+        """Raise ``proposal-exists`` where one is open; who was told in this round that none is need not ask again."""
+        is_told = (branch, base) in self._without_open
+        self._without_open.discard((branch, base))
+        if not is_told and await self._pages(_between(branch, base, ("OPEN",)), most=1):
+            raise self._api.refused("proposal-exists", f"a pull request from {branch} to {base} already exists")
 
 
 class BitbucketForge(BitbucketProposals):
@@ -194,13 +207,8 @@ class BitbucketForge(BitbucketProposals):
 
 
 def _between(branch: str, base: str, states: tuple[str, ...]) -> ApiCall:
-    wanted = f"source.branch.name={_quoted(branch)} AND destination.branch.name={_quoted(base)}"
+    wanted = f"source.branch.name={quoted(branch)} AND destination.branch.name={quoted(base)}"
     return ApiCall(path="pullrequests", query={"q": wanted, "state": states, "sort": "-id"})
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _checks(statuses: list[Any]) -> CheckState:

@@ -31,11 +31,17 @@ class BitbucketItems(ForgeFoundation):
     """Reads pull requests. A head is asked for once: a commit does not change its name."""
 
     dialect = ForgeDialect(authorization=user_or_bearer)
-    abilities = ForgeAbilities(labels=False, assignees=False, auto_merge=False, longest_body=32_768)
+    abilities = ForgeAbilities(
+        labels=False, assignees=False, auto_merge=False, at_opening=frozenset({"reviewers"}), longest_body=32_768
+    )
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._heads: dict[str, str] = {}
+
+    async def expect(self, head: str) -> None:
+        """Take the whole name of a commit that was pushed just now: it is not asked for then."""
+        self._keep_head(head)
 
     def _root(self) -> str:
         return f"{self.repository.api}/repositories/{self.repository.path}"
@@ -95,3 +101,9 @@ def is_foreign(item: Any) -> bool:
     sides = (mapping(item, side, "repository") for side in ("source", "destination"))
     source, destination = (side.get("uuid") or side.get("full_name") for side in sides)
     return source is None or source != destination
+
+
+def quoted(name: str) -> str:
+    """Return *name* as a string of Bitbucket's query language."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

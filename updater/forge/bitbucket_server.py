@@ -11,7 +11,17 @@ from urllib.parse import quote
 
 from updater.errors import ForgeError
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
-from updater.forge.base import ApprovalState, CheckState, ForgeAbilities, ForgeProposal, ProposalState, ProposalText, Readiness
+from updater.forge.base import (
+    NO_WISHES,
+    ApprovalState,
+    CheckState,
+    ForgeAbilities,
+    ForgeProposal,
+    ProposalState,
+    ProposalText,
+    ProposalWishes,
+    Readiness,
+)
 from updater.forge.foundation import ForgeFoundation
 from updater.forge.reading import listing, mapping, number, text
 from updater.forge.showing import user_or_bearer
@@ -34,7 +44,7 @@ class BitbucketServerProposals(ForgeFoundation):
 
     # without the second header a change by a form of a page is suspected
     dialect = ForgeDialect(authorization=user_or_bearer, headers={"Accept": "application/json", "X-Atlassian-Token": "no-check"})
-    abilities = ForgeAbilities(labels=False, assignees=False, longest_body=32_768)
+    abilities = ForgeAbilities(labels=False, assignees=False, at_opening=frozenset({"reviewers"}), longest_body=32_768)
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, newest first: at most 1,000."""
@@ -55,7 +65,7 @@ class BitbucketServerProposals(ForgeFoundation):
         self._check_home(number, is_foreign=_is_foreign(item))
         return found
 
-    async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
+    async def open(self, text: ProposalText, *, branch: str, base: str, wishes: ProposalWishes = NO_WISHES) -> ForgeProposal:
         """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
         fitted = self._fitted(text)
         data = {
@@ -63,7 +73,8 @@ class BitbucketServerProposals(ForgeFoundation):
             "description": fitted.body,
             "fromRef": {"id": f"refs/heads/{branch}"},
             "toRef": {"id": f"refs/heads/{base}"},
-            **({"draft": True} if is_draft else {}),  # versions before 8.18 do not know the word
+            **({"draft": True} if wishes.is_draft else {}),  # versions before 8.18 do not know the word
+            **({"reviewers": [{"user": {"name": name}} for name in wishes.reviewers]} if wishes.reviewers else {}),
         }
         call = ApiCall(method="POST", path="pull-requests", data=data, refused=_SECOND_CODES)
         return self._read(await self._api.ask(call))
@@ -90,19 +101,24 @@ class BitbucketServerProposals(ForgeFoundation):
         path, query = f"pull-requests/{number}/decline", {"version": str(item.get("version"))}
         return self._read(await self._api.ask(ApiCall(method="POST", path=path, query=query, data={})), number)
 
-    async def _put(self, number: int, text: ProposalText) -> Mapping[str, Any]:
+    async def _put(self, number: int, text: ProposalText, *, is_revised: bool = False) -> Mapping[str, Any]:
         """Change title and body on the version that is there; what is left out would be lost. Who comes second tries again."""
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._put_once(number, self._fitted(text))
+                return await self._put_once(number, self._fitted(text), is_revised=is_revised)
             except ForgeError as error:
                 if error.code != "proposal-moved" or attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("at least one attempt")  # pragma: no cover - there are two
 
-    async def _put_once(self, number: int, fitted: ProposalText) -> Mapping[str, Any]:
+    async def _put_once(self, number: int, fitted: ProposalText, *, is_revised: bool) -> Mapping[str, Any]:
+        """Change it on the version that is there now; where *is_revised*, only one of this repository that is open."""
         before = await self._item(number)
         old = self._read(before, number)
+        if is_revised:
+            self._check_home(number, is_foreign=_is_foreign(before))
+            if old.state is not ProposalState.OPEN:
+                return before
         names = [mapping(item, "user").get("name") for item in listing(before.get("reviewers"))]
         data = {
             "version": before.get("version"),
@@ -141,6 +157,10 @@ class BitbucketServerProposals(ForgeFoundation):
 
 class BitbucketServerForge(BitbucketServerProposals):
     """The pull requests of one repository on Bitbucket Data Center."""
+
+    async def revise(self, number: int, text: ProposalText) -> ForgeProposal:
+        """Set title and body where it is open; return it as it is where it was merged or closed."""
+        return self._read(await self._put(number, text, is_revised=True), number)
 
     async def request_review(self, number: int, reviewers: Iterable[str]) -> None:
         """Ask users for a review besides those who are asked; raise ``forge-user`` for one whom it does not take."""

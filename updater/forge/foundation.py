@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from updater.errors import ForgeError
 from updater.forge.api import ForgeApi
 from updater.forge.base import ForgeAbilities, ProposalText
+from updater.forge.opening import ForgeOpening
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from updater.http.client import HttpClient
 
 
-class ForgeFoundation:
+class ForgeFoundation(ForgeOpening):
     """The pull requests of one repository by some dialect: what a class below does not say, its forge lacks."""
 
     dialect: ClassVar[ForgeDialect]
@@ -78,6 +79,11 @@ class ForgeFoundation:
         known = {name.lower() for name in taken}
         missing = [name for name in wanted if name.lower() not in known]
         return self._api.refused("forge-user", f"does not take {', '.join(missing)}") if missing else None
+
+    def _left_out(self, what: str, wanted: Iterable[str], taken: Iterable[str]) -> str:
+        """Return what is said of *wanted* that the forge left out when it opened a pull request, "" where it took all."""
+        error = self._unknown(wanted, taken)
+        return f"{what} not set: {error.message}" if error else ""
 
     def _lacking(self, what: str, number: int, wanted: Iterable[str]) -> ForgeError:
         hint = f"take {what} out of the settings of this repository's pull requests"

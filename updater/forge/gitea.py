@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from updater.errors import ForgeError
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging
-from updater.forge.base import ApprovalState, CheckState, ForgeProposal, ProposalState, Readiness
+from updater.forge.base import ApprovalState, CheckState, ForgeAbilities, ForgeProposal, ProposalState, Readiness
 from updater.forge.reading import listing, mapping, names, number, text
-from updater.forge.rest import MERGE_CODES, USER_CODES, RestForge
+from updater.forge.rest import MERGE_CODES, USER_CODES, RestForge, split_teams
 from updater.forge.showing import gitea_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from updater.forge.base import ProposalText
+    from updater.forge.base import ProposalText, ProposalWishes
 
 #: the words that make a draft of a title; the first is written, an administrator may have others
 _DRAFT: Final = "WIP: "
@@ -111,7 +112,47 @@ class GiteaProposals(RestForge):
 
 
 class GiteaForge(GiteaProposals):
-    """The pull requests of one repository on Gitea or Forgejo."""
+    """The pull requests of one repository on Gitea or Forgejo. Ids of labels are kept: one that was removed is noticed."""
+
+    abilities = ForgeAbilities(teams=True, at_opening=frozenset({"labels", "reviewers", "assignees"}))
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._label_ids: dict[str, int] = {}
+        self._turn = asyncio.Lock()
+
+    async def revise(self, number: int, text: ProposalText) -> ForgeProposal:
+        """Set title and body where it is open; return it as it is where it was merged or closed."""
+        found = await self.get(number)
+        if found.state is not ProposalState.OPEN:
+            return found
+        return await self._patch(number, self._written(self._fitted(text), is_draft=found.is_draft))
+
+    async def _wished(self, wishes: ProposalWishes) -> dict[str, Any]:
+        async with self._turn:
+            if any(name not in self._label_ids for name in wishes.labels):
+                self._label_ids = await self._labels()
+            for name in wishes.labels:
+                if name not in self._label_ids:
+                    self._label_ids[name] = await self._create_label(name)
+        labels = [self._label_ids[name] for name in wishes.labels]
+        users, teams = split_teams(wishes.reviewers)
+        fields = {"labels": labels, "assignees": list(wishes.assignees), "reviewers": users, "team_reviewers": teams}
+        return {key: values for key, values in fields.items() if values}
+
+    def _undone(self, answer: Any, wishes: ProposalWishes) -> frozenset[str]:
+        """Return what Gitea left out without a word: labels that are gone, reviewers, which older versions do not know."""
+        found = mapping(answer)
+        users, teams = split_teams(wishes.reviewers)
+        lacking = {
+            "labels": {*wishes.labels} - {*names(found.get("labels"))},
+            "assignees": _lower(wishes.assignees) - _lower(names(found.get("assignees"), of="login")),
+            "reviewers": (_lower(users) - _lower(names(found.get("requested_reviewers"), of="login")))
+            | (_lower(teams) - _lower(names(found.get("requested_reviewers_teams")))),
+        }
+        if lacking["labels"]:
+            self._label_ids = {}
+        return frozenset(key for key, missing in lacking.items() if missing)
 
     async def readiness(self, proposal: ForgeProposal) -> Readiness:
         """Return what stands between the pull request, at its head, and its merge: statuses, reviews, the rules of the base."""
@@ -179,6 +220,10 @@ class GiteaForge(GiteaProposals):
 
 def _titled(title: str, *, is_draft: bool) -> str:
     return f"{_DRAFT}{title}" if is_draft and not title.lower().startswith(_DRAFTS) else title
+
+
+def _lower(found: Iterable[str]) -> set[str]:
+    return {name.lower() for name in found}
 
 
 def _checks(status: Mapping[str, Any], *, needs_some: bool) -> CheckState:

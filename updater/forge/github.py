@@ -9,9 +9,10 @@ from urllib.parse import unquote
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, ApiCall, ForgeDialect
 from updater.forge.base import ApprovalState, CheckState, ForgeProposal, ProposalState, Readiness
 from updater.forge.github_commits import GithubCommits
+from updater.forge.github_opening import GithubOpening
 from updater.forge.graphql import failure_of, query_call
 from updater.forge.reading import listing, mapping, names, text
-from updater.forge.rest import MERGE_CODES, RestForge
+from updater.forge.rest import MERGE_CODES
 from updater.forge.showing import bearer
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _ALLOWED: Final = {"merge": "mergeCommitAllowed", "squash": "squashMergeAllowed"
 _NO_AUTO: Final = ("clean status", "unstable status", "not allowed", "protected branch rules", "not enabled")
 
 
-class GithubForge(RestForge):
+class GithubForge(GithubOpening):
     """The pull requests of one repository on GitHub."""
 
     dialect = ForgeDialect(

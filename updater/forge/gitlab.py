@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ForgeError
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
-from updater.forge.base import ApprovalState, CheckState, ForgeAbilities, ForgeProposal, ProposalState, ProposalText, Readiness
-from updater.forge.foundation import ForgeFoundation
+from updater.forge.base import (
+    NO_WISHES,
+    ApprovalState,
+    CheckState,
+    ForgeAbilities,
+    ForgeProposal,
+    ProposalState,
+    ProposalText,
+    ProposalWishes,
+    Readiness,
+)
+from updater.forge.gitlab_people import GitlabPeople
 from updater.forge.reading import listing, mapping, names, number, text
 from updater.forge.showing import bearer
 
@@ -37,11 +47,11 @@ _RUNNING: Final = frozenset({"ci_must_pass", "ci_still_running"})
 _UNKNOWN: Final = frozenset({"unchecked", "checking", "preparing", "approvals_syncing", "cannot_be_merged_recheck"})
 
 
-class GitlabProposals(ForgeFoundation):
+class GitlabProposals(GitlabPeople):
     """Merge requests as texts."""
 
     dialect = ForgeDialect(authorization=bearer)
-    abilities = ForgeAbilities(longest_body=1_000_000)
+    abilities = ForgeAbilities(at_opening=frozenset({"labels", "reviewers", "assignees"}), longest_body=1_000_000)
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
@@ -61,11 +71,12 @@ class GitlabProposals(ForgeFoundation):
         self._check_home(number, is_foreign=_is_foreign(item))
         return found
 
-    async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
+    async def open(self, text: ProposalText, *, branch: str, base: str, wishes: ProposalWishes = NO_WISHES) -> ForgeProposal:
         """Open a merge request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
-        data = {**self._written(text, is_draft=is_draft), "source_branch": branch, "target_branch": base}
-        call = ApiCall(method="POST", path="merge_requests", data=data, refused=_SECOND_CODES)
-        return self._read(await self._api.ask(call))
+        data = {**self._written(text, is_draft=wishes.is_draft), "source_branch": branch, "target_branch": base}
+        data |= await self._wished(wishes)
+        answer = await self._api.ask(ApiCall(method="POST", path="merge_requests", data=data, refused=_SECOND_CODES))
+        return replace(self._read(answer), left_out=self._said(answer, wishes))
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body; a draft stays one, which GitLab knows by its title."""
@@ -114,6 +125,13 @@ class GitlabProposals(ForgeFoundation):
 
 class GitlabForge(GitlabProposals):
     """The merge requests of one project on GitLab."""
+
+    async def revise(self, number: int, text: ProposalText) -> ForgeProposal:
+        """Set title and body where it is open; return it as it is where it was merged or closed."""
+        found = await self.get(number)
+        if found.state is not ProposalState.OPEN:
+            return found
+        return self._read(await self._put(number, self._written(text, is_draft=found.is_draft)), number)
 
     async def comment(self, number: int, words: str) -> None:
         """Add a comment."""
@@ -190,15 +208,6 @@ class GitlabForge(GitlabProposals):
         answer = await self._put(asked, {key: list(dict.fromkeys(user for user in ids if user is not None))})
         if error := self._unknown(wanted, names(answer.get(field), of="username")):
             raise error  # the free edition keeps one of them
-
-    async def _user(self, name: str) -> int:
-        found = await self._api.ask(ApiCall(base=self.repository.api, path="users", query={"username": name}))
-        ids = [
-            number(user.get("id")) for user in map(mapping, listing(found)) if text(user.get("username")).lower() == name.lower()
-        ]
-        if not ids or ids[0] is None:
-            raise self._api.refused("forge-user", f"does not know the user {name}")
-        return ids[0]
 
 
 def _is_foreign(item: Any) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from updater.errors import ForgeError
 from updater.forge.api import PAGE, ApiCall, Paging, RawProposal
-from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState
+from updater.forge.base import NO_WISHES, ForgeAbilities, ForgeProposal, ProposalState, ProposalWishes
 from updater.forge.foundation import ForgeFoundation
 from updater.forge.reading import mapping, names
 
@@ -36,12 +37,15 @@ class RestForge(ForgeFoundation):
         self._check_home(number, is_foreign=_is_foreign(item))
         return found
 
-    async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
+    async def open(self, text: ProposalText, *, branch: str, base: str, wishes: ProposalWishes = NO_WISHES) -> ForgeProposal:
         """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
+        is_draft = wishes.is_draft
         data = {**self._written(self._fitted(text), is_draft=is_draft), "head": branch, "base": base}
+        data |= await self._wished(wishes)
         call = ApiCall(method="POST", path="pulls", data=data, refused=self.second)
         try:
-            return self._read(await self._api.ask(call))
+            answer = await self._api.ask(call)
+            return replace(self._read(answer), undone=self._undone(answer, wishes))
         except ForgeError as error:
             if not is_draft or error.code != "forge-protocol" or "draft" not in error.message.lower():
                 raise
@@ -64,11 +68,8 @@ class RestForge(ForgeFoundation):
 
     async def request_review(self, number: int, reviewers: Iterable[str]) -> None:
         """Ask users, and teams as ``org/team``, for a review, besides those who are asked; raise ``forge-user``."""
-        wanted = list(reviewers)
-        data = {
-            "reviewers": [name for name in wanted if "/" not in name],
-            "team_reviewers": [name.partition("/")[2] for name in wanted if "/" in name],
-        }
+        users, teams = split_teams(reviewers)
+        data = {"reviewers": users, "team_reviewers": teams}
         path = f"pulls/{number}/requested_reviewers"
         await self._api.ask(ApiCall(method="POST", path=path, data=data, refused=USER_CODES, is_repeatable=True))
 
@@ -105,6 +106,12 @@ class RestForge(ForgeFoundation):
             labels=names(found.get("labels")),
         )
         return self._api.proposal(raw, asked)
+
+
+def split_teams(reviewers: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the users among *reviewers*, and the teams without their organisation."""
+    wanted = list(reviewers)
+    return [name for name in wanted if "/" not in name], [name.partition("/")[2] for name in wanted if "/" in name]
 
 
 def _is_foreign(item: Any) -> bool:

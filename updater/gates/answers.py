@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from updater.model.moments import rfc3339
+
 
 class Gate(StrEnum):
-    """The gates, in the order in which they are asked."""
+    """The gates by name, in no order: `gates.landing` asks those of a landing; a version, a group or a release is held before."""
 
     HOLD = "hold"
     RELEASE = "release"
@@ -69,7 +70,7 @@ GATE_CODES: Final = frozenset(
 @lru_cache(maxsize=1024)
 def moment(at: float) -> str:
     """Write a moment as RFC 3339 in UTC, to the second; what begins within a second is written as the next one."""
-    return datetime.fromtimestamp(-(-at // 1), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return rfc3339(-(-at // 1))
 
 
 def length(seconds: float) -> str:

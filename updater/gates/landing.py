@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from updater.gates.answers import Gate, GateAnswer, GateHold, Open, length, moment
-from updater.gates.people import hint_of_hold
 from updater.gates.windows import state_at
 from updater.model.decision import HELD, UNREADABLE, hold_of, pin_of, rejections_of
 from updater.model.gates import GateRules, WindowKind
+from updater.model.view import commits_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,13 @@ Move: TypeAlias = tuple[str, str, str]
 #: a change that was made so often within so many seconds, and is to be made again, is one of two writers
 FLAPPING_AT: Final = 3
 FLAPPING_WITHIN: Final = 86400.0
+_UNREAD_HINT: Final = "correct what the message names: until then it may be a hold"
 _WINDOW_HINT: Final = "nothing has to be done: it is written when the window allows it"
+
+
+def hint_of_hold(key: str, *, is_unread: bool = False) -> str:
+    """Return what lets updates of a subscription go on that people hold; what cannot be read is corrected where it is."""
+    return _UNREAD_HINT if is_unread else f"updater release {key} lets updates go on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +50,8 @@ class Circumstances:
 
     def of(self, key: str, seconds: float) -> list[PastCommit]:
         """Return our commits for a subscription in the last *seconds*, newest first; what lies in the future is among them."""
-        since, name = datetime.fromtimestamp(self.now - seconds, UTC), " ".join(key.split())  # as trailers have it
-        return [past for past in self.recent if past.when > since and name in past.subscriptions]
+        since = datetime.fromtimestamp(self.now - seconds, UTC)
+        return [past for past in commits_for(key, self.recent) if past.when > since]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +150,8 @@ def flapping(facts: UpdateFacts, circumstances: Circumstances) -> GateAnswer:
 
 def _moves(past: PastCommit, key: str | None) -> dict[Move, str]:
     """Return what a commit changed for *key*, or for all, as its trailers say: values and file of each, with the key."""
-    wanted = None if key is None else " ".join(key.split())
-    sums = {owner: files.split(",") for owner, _, files in (line.rpartition(" ") for line in past.places)}
-    rows = [row for line in past.changes if len(row := line.rsplit(" ", 2)) == 3 and wanted in {None, row[0]}]
-    return {(old, new, place): owner for owner, old, new in rows for place in sums.get(owner, ())}
+    sums, moves = past.file_sums(), past.moves() if key is None else past.moves_of(key)
+    return {(old, new, place): owner for owner, old, new in moves for place in sums.get(owner, ())}
 
 
 def _rival(recent: tuple[PastCommit, ...], made: list[PastCommit], move: Move) -> str:

@@ -108,9 +108,11 @@ class Sessions:
     ) -> _RequestContextManager:
         proxy = request.connection.proxy or self._proxy_of(request.url)
         if proxy and proxy.lower().startswith("socks"):
-            message = f"the way to {shown(request.url)} leads through a SOCKS proxy, which carries Git alone"
+            way = f"the way to {shown(request.url)} leads through a SOCKS proxy"
+            message = f"{way}: APIs are asked through HTTP proxies, only Git through SOCKS"
             hint = (
-                "name an http or https proxy, or none; HTTPS_PROXY of the environment counts where a setting names no other one"
+                "name an http or https proxy, which carries Git too, or put one that speaks HTTP before the SOCKS proxy; "
+                "HTTPS_PROXY of the environment counts where a setting names no other one"
             )
             raise HttpFailure(message, trouble=FailureKind.SETTINGS, hint=hint)
         return session.request(

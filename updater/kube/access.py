@@ -137,14 +137,26 @@ def find_access(
     Raises `ConfigError` with code ``kubeconfig`` where there is none, or where it cannot be used.
     """
     found = surroundings or AccessEnvironment()
+    is_pod = found.environment.get("KUBERNETES_SERVICE_HOST") and (found.service_account / "token").exists()
+    if is_pod and not kubeconfig and not _named_files(found):
+        return _of_pod(found)
+    return find_context(context, kubeconfig, surroundings=found)
+
+
+def find_context(context: str, kubeconfig: Path | None = None, *, surroundings: AccessEnvironment | None = None) -> ClusterAccess:
+    """Return the way to the cluster of *context*: of *kubeconfig*, else KUBECONFIG, else ``~/.kube/config``; never the pod's own.
+
+    Raises `ConfigError` as `find_access` does.
+    """
+    found = surroundings or AccessEnvironment()
     if kubeconfig:
         return _of_choice(choose([kubeconfig], context), found)
-    named = [Path(name) for name in found.environment.get("KUBECONFIG", "").split(os.pathsep) if name]
-    if named:
-        return _of_choice(choose(named, context, may_miss=True), found)
-    if found.environment.get("KUBERNETES_SERVICE_HOST") and (found.service_account / "token").exists():
-        return _of_pod(found)
-    return _of_choice(choose([found.home / ".kube" / "config"], context, may_miss=True), found)
+    files = _named_files(found) or [found.home / ".kube" / "config"]
+    return _of_choice(choose(files, context, may_miss=True), found)
+
+
+def _named_files(found: AccessEnvironment) -> list[Path]:
+    return [Path(name) for name in found.environment.get("KUBECONFIG", "").split(os.pathsep) if name]
 
 
 def _of_pod(found: AccessEnvironment) -> ClusterAccess:

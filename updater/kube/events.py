@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from updater.errors import KubeError, KubeGone
 from updater.http.client import Clock
 from updater.kube.kinds import EVENT, Object, Ref, key_of
+from updater.model.moments import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,7 @@ class EventRecorder:
             raise
 
     async def _count(self, item: Object, remark: Event, told: _Told, now: float) -> None:
-        change = {"count": told.count, "lastTimestamp": _moment(self._around.wall())}
+        change = {"count": told.count, "lastTimestamp": rfc3339(self._around.wall())}
         told.written = now
         try:
             await self._client.patch(self._ref(item, told.name), change)
@@ -150,8 +150,8 @@ class EventRecorder:
             "source": {"component": self._component},
             "reportingComponent": self._component,
             "reportingInstance": self._instance,
-            "firstTimestamp": _moment(told.first),
-            "lastTimestamp": _moment(self._around.wall()),
+            "firstTimestamp": rfc3339(told.first),
+            "lastTimestamp": rfc3339(self._around.wall()),
             "count": told.count,
         }
 
@@ -182,10 +182,6 @@ def _name(item: Object, key: str, wall: float) -> str:
     """Return a name that no other event has: the object's, a part of what is said, and when."""
     base = _NOT_IN_NAMES.sub("-", key_of(item)[1].lower())[:200].strip(".-") or "object"
     return f"{base}.{key[:10]}{int(wall * 1000):x}"
-
-
-def _moment(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cut(message: str) -> str:

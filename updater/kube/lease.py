@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import KubeConflict, KubeError, KubeGone, UpdaterError
 from updater.http.client import Clock
 from updater.kube.kinds import LEASE, Object, Ref
+from updater.model.moments import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,7 @@ class LeaderElector:
 
     def _body(self, *, transitions: int | None = None) -> Object:
         """Return the record of a renewal; with *transitions*, the count of holders before, that of taking it."""
-        now = datetime.fromtimestamp(self._around.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = rfc3339(self._around.wall(), "microseconds")
         spec: dict[str, Any] = {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": max(1, int(self._term.duration)),

@@ -206,7 +206,7 @@ class Reflector:
         """Report that a kind is behind; one that is not installed and need not be counts as listed."""
         before = self._lost.get(shelf.watched)
         # the first refusal after an outage is that of a server that starts: it does not count with the failures before
-        shelf.failures = 1 if _is_refusal(error) and before and before.code != error.code else shelf.failures + 1
+        shelf.failures = 1 if is_refusal(error) and before and before.code != error.code else shelf.failures + 1
         if error.code == "kube-not-found" and shelf.watched.is_optional and not shelf.kept:
             if not shelf.is_listed:
                 shelf.is_listed = True
@@ -225,7 +225,7 @@ class Reflector:
             self._changed.set()
 
     def _wait(self, shelf: _Store, error: KubeError) -> float:
-        if _is_refusal(error):
+        if is_refusal(error):
             # a server that starts knows neither rights nor definitions for a moment
             slowly = min(SLOW_WAIT, 4.0 * FIRST_WAIT * 2.0 ** min(shelf.failures - 1, 10))
             return slowly * (0.5 + 0.5 * self._around.random())
@@ -249,7 +249,7 @@ async def sleep_unless(hurry: asyncio.Event, seconds: float, around: Clock) -> N
         await asyncio.gather(*ends, return_exceptions=True)
 
 
-def _is_refusal(error: KubeError) -> bool:
+def is_refusal(error: KubeError) -> bool:
     """Return whether only people can mend it: rights, or a definition that is not installed."""
     return isinstance(error, KubeDenied) or error.code == "kube-not-found"
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from updater.model.moments import rfc3339
 from updater.model.text import printable
 
 if TYPE_CHECKING:
@@ -192,8 +193,3 @@ def readmitted_by(decisions: Iterable[Decision]) -> frozenset[str]:
 
 def _lasting(holds: Iterable[Hold]) -> Hold | None:
     return max(holds, key=lambda item: float("inf") if item.until is None else item.until, default=None)
-
-
-def rfc3339(seconds: float) -> str:
-    """Return a moment as people and JSON have it."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

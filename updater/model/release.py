@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from updater.model.image import ImageRef
+    from updater.model.progress import Progress
 
 DEADLINE: Final = 900.0
 SETTLE: Final = 30.0
@@ -60,13 +61,24 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterContext:
+    """Another cluster than that of updater: *context* of the file *kubeconfig*, "" for the usual ones of kubectl."""
+
+    context: str
+    kubeconfig: str = ""
+
+    def __str__(self) -> str:
+        return self.context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOptions:
     """How the releases of a subscription are followed.
 
     *workload* is what runs the image, where people name it. Otherwise it is found among what *agent* applied, or, where none is
     named, among what those of *searched* kinds applied that read the file which was written; see `updater.delivery.finding`.
     A workload must stay healthy for *settle* seconds; where it is not healthy *deadline* seconds after the commit, and no
-    controller says that it still works on it, waiting ends.
+    controller says that it still works on it, waiting ends. All of that is in *cluster*, None for the one of updater.
     """
 
     workload: Workload | None = None
@@ -75,6 +87,7 @@ class DeliveryOptions:
     deadline: float = DEADLINE
     settle: float = SETTLE
     on_bad: OnBad = OnBad.REPORT
+    cluster: ClusterContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +113,7 @@ class Health:
     *is_applied* where a workload asks for this image, whatever came of it; *is_seen* where one of several does. *is_busy* where
     a controller works on a rollout or a canary, and keeps the time itself. *is_blind* where a kind cannot be watched at the
     moment, so that nothing was seen to go. *workload* is the one that decides, where there is one. *since* is from when on
-    every workload vouches for being healthy, in Unix time.
+    every workload vouches for being healthy, in Unix time. *progress* is how far the controller of a canary has come.
     """
 
     verdict: ReleaseVerdict
@@ -111,6 +124,7 @@ class Health:
     is_seen: bool = False
     is_blind: bool = False
     workload: Workload | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

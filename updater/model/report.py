@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from updater.model.candidate import FactFailure
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
+    from updater.model.progress import Progress
     from updater.model.release import Release, ReleaseVerdict, Workload
     from updater.model.scan_key import ScanKey
     from updater.model.selection import Rejection, Selection
@@ -159,4 +160,27 @@ class ReleaseJudged:
     at: datetime
 
 
-Report = InventoryChanged | ImageScanned | SelectionMade | SelectionReflected | DestinationLanded | TargetsRefused | ReleaseJudged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseProgressed:
+    """How far a canary has come with a release that has no verdict yet; told whenever that changes.
+
+    *progress* is None where it cannot be seen any more, *reason* what the cluster says.
+    """
+
+    release: Release
+    workload: Workload | None
+    progress: Progress | None
+    reason: str
+    at: datetime
+
+
+Report = (
+    InventoryChanged
+    | ImageScanned
+    | SelectionMade
+    | SelectionReflected
+    | DestinationLanded
+    | TargetsRefused
+    | ReleaseJudged
+    | ReleaseProgressed
+)

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from updater.model.image import Digest
 
 
-_UNREAD_SHOWN: Final = 3
-
-
 class Code(StrEnum):
     """Why a candidate lost; stable words for log, metric, batch answer and docs heading."""
 
@@ -129,12 +126,3 @@ class Selection:
     unread: tuple[Rejection, ...] = ()
     digests: Mapping[str, Digest | None] = field(default_factory=dict)
     opens_at: datetime | None = None
-
-    def with_unread(self, sentence: str) -> str:
-        """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""
-        if not self.unread:
-            return sentence
-        shown = "; ".join(f"{item.tag} [{item.code}]: {item.sentence}" for item in self.unread[:_UNREAD_SHOWN])
-        more = f"; and {len(self.unread) - _UNREAD_SHOWN} more" if len(self.unread) > _UNREAD_SHOWN else ""
-        noun = "1 tag" if len(self.unread) == 1 else f"{len(self.unread)} tags"
-        return f"{sentence}; {noun} could not be read: {shown}{more}"

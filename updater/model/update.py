@@ -117,12 +117,14 @@ class Commit:
     """The updates of one commit spec, to be one commit. *held* is what is not written beside them, for people to read.
 
     *unripe* is why none of it may be merged without people at this moment, "" where it may: a rebuilt branch keeps what is held.
+    A dry run of an *is_trial* one comes right before the write, and refuses what the write would refuse.
     """
 
     commit_spec: CommitSpec
     updates: tuple[Update, ...]
     held: tuple[Held, ...] = ()
     unripe: str = ""
+    is_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

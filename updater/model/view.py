@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from updater.model.problem import Problem
     from updater.model.subscription import Destination, Subscription, Target
     from updater.model.written import Written
+
+#: what a trailer says in place of a value that was not there
+NOTHING: Final = "-"
 
 
 class PartKind(StrEnum):
@@ -75,6 +78,19 @@ class RivalPlace:
     reading: Reading
 
 
+class PastMove(NamedTuple):
+    """What one of our commits wrote: the key of the subscription as trailers have it, and the values before and after."""
+
+    key: str
+    old: str
+    new: str
+
+    @property
+    def replaced(self) -> str | None:
+        """What stood there before, None where nothing did."""
+        return None if self.old == NOTHING else self.old
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastCommit:
     """One of our own commits, read back from its trailers; *reverted_by* is the commit that took it back, if one did.
@@ -97,6 +113,51 @@ class PastCommit:
     places: tuple[str, ...] = ()
     reverted_by: str | None = None
     followed_by: tuple[str, ...] = ()
+
+    def moves(self) -> Iterator[PastMove]:
+        """Yield what it wrote over what, for every subscription."""
+        for line in self.changes:
+            row = line.rsplit(" ", 2)
+            if len(row) == 3:
+                yield PastMove(*row)
+
+    def moves_of(self, key: str) -> tuple[PastMove, ...]:
+        """Return what it wrote over what for the subscription *key*."""
+        name = trailer_key(key)
+        return tuple(move for move in self.moves() if move.key == name)
+
+    def rejected_of(self, key: str) -> tuple[str, ...]:
+        """Return what it took back for the subscription *key*: digests, and tags where there was none."""
+        return _of(key, self.rejected)
+
+    def replaced_of(self, key: str) -> tuple[str, ...]:
+        """Return the images that it replaced for the subscription *key*."""
+        return _of(key, self.replaced)
+
+    def file_sums(self) -> Mapping[str, frozenset[str]]:
+        """Return the sums of the files that it wrote, by the key of the subscription as trailers have it."""
+        found: dict[str, frozenset[str]] = {}
+        for line in self.places:
+            owner, _, sums = line.rpartition(" ")
+            found[owner] = found.get(owner, frozenset()).union(sums.split(","))
+        return found
+
+
+def trailer_key(key: str) -> str:
+    """Return the key of a subscription as trailers have it: on one line, with single spaces."""
+    return " ".join(key.split())
+
+
+def commits_for(key: str, recent: Iterable[PastCommit]) -> Iterator[PastCommit]:
+    """Yield those of *recent* that wrote for the subscription *key*."""
+    name = trailer_key(key)
+    return (past for past in recent if name in past.subscriptions)
+
+
+def _of(key: str, lines: Iterable[str]) -> tuple[str, ...]:
+    """Return what those of *lines* say that begin with *key*: of each the last word."""
+    name = trailer_key(key)
+    return tuple(text for owner, _, text in (line.rpartition(" ") for line in lines) if owner == name)
 
 
 def place_sum(path: str) -> str:

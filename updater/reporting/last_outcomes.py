@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.outcome import Status, fold
-from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
-from updater.model.text import printable
-from updater.reporting.logs import mask
+from updater.model.release import ReleaseVerdict
+from updater.model.report import (
+    DestinationLanded,
+    InventoryChanged,
+    ReleaseJudged,
+    ReleaseProgressed,
+    SelectionMade,
+    TargetsRefused,
+)
+from updater.model.view import trailer_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 
     from updater.model.candidate import Candidate
     from updater.model.outcome import Outcome
+    from updater.model.progress import Progress
     from updater.model.report import Report
     from updater.model.subscription import Destination, Origin, Subscription
     from updater.model.view import PastCommit
@@ -26,8 +33,7 @@ if TYPE_CHECKING:
 
 
 GLOB: Final = frozenset("*?[")
-_MOST_WRITTEN: Final = 20
-_LONGEST: Final = 1000
+MOST_WRITTEN: Final = 20
 
 
 def naming(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -71,7 +77,8 @@ class SubscriptionStatus:
     changed a value last, *held_by* the code of what holds it, *verdict* what the cluster made of our last commit.
 
     *chosen_at* is when the chosen tag was pushed, built or seen first, whichever is known. *code*, *hint* and *opens_at* are
-    those of the outcome that *state* comes from, *release* is what was reported last of a release.
+    those of the outcome that *state* comes from, *release* is what was reported last of a release, *progress* how far its canary
+    has come.
     """
 
     key: str
@@ -92,24 +99,26 @@ class SubscriptionStatus:
     hint: str | None = None
     opens_at: datetime | None = None
     release: ReleaseJudged | None = None
+    progress: Progress | None = None
 
-    def row(self) -> dict[str, Any]:
-        """Return it as plain data for JSON: times as RFC 3339 in UTC, every text printable, bounded and without passwords."""
+    def row(self) -> Mapping[str, Any]:
+        """Return the row of `updater status`, None for what is not known; `plain` makes it ready for JSON."""
         return {
-            "key": _text(self.key),
-            "image": _text(self.image),
-            "written": [_text(value) for value in self.written[:_MOST_WRITTEN]],
-            "running": _text(self.running),
-            "chosen": _text(self.chosen),
-            "state": self.state.value if self.state else None,
-            "reason": _text(self.reason),
-            "since": _moment(self.since),
-            "last_change": _moment(self.last_change),
+            "key": self.key,
+            "image": self.image,
+            "written": self.written[:MOST_WRITTEN],
+            "running": self.running,
+            "chosen": self.chosen,
+            "state": self.state,
+            "reason": self.reason,
+            "since": self.since,
+            "last_change": self.last_change,
             "held_by": self.held_by,
             "verdict": self.verdict,
-            "verdict_at": _moment(self.release.at if self.release else None),
-            "workload": _text(str(self.release.workload)) if self.release and self.release.workload else None,
+            "verdict_at": self.release.at if self.release else None,
+            "workload": str(self.release.workload) if self.release and self.release.workload else None,
             "code": self.code,
+            "progress": self.progress,
         }
 
 
@@ -122,6 +131,7 @@ class _Known:
     since: datetime | None = None
     changed: datetime | None = None
     release: ReleaseJudged | None = None
+    progress: Progress | None = None
 
 
 class LastOutcomes:
@@ -150,8 +160,8 @@ class LastOutcomes:
             self._take(report.outcomes, report.at)
         elif isinstance(report, InventoryChanged):
             self._changed(report)
-        elif isinstance(report, ReleaseJudged) and report.release.subscription in self._subscriptions:
-            self._of(report.release.subscription).release = report
+        elif isinstance(report, ReleaseJudged | ReleaseProgressed) and report.release.subscription in self._subscriptions:
+            _take_release(self._of(report.release.subscription), report)
             self._touch(report.release.subscription)
 
     def touched_since(self, heard: int) -> Sequence[str] | None:
@@ -187,7 +197,7 @@ class LastOutcomes:
 
     def _landed(self, report: DestinationLanded) -> None:
         if named := self._changes.take(report.destination, report.recent):
-            self._touch(*(key for key in self._known if " ".join(key.split()) in named))
+            self._touch(*(key for key in self._known if trailer_key(key) in named))
         for key, written in report.written.items():
             if key in self._subscriptions and self._of(key).written.get(report.destination) != written:
                 self._of(key).written[report.destination] = written
@@ -250,6 +260,7 @@ class LastOutcomes:
             hint=(leading.hint or None) if leading else None,
             opens_at=leading.opens_at if leading else None,
             release=known.release,
+            progress=known.progress,
         )
 
 
@@ -257,11 +268,29 @@ def _detail(known: _Known) -> str | None:
     return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
 
+def _take_release(known: _Known, report: ReleaseJudged | ReleaseProgressed) -> None:
+    """Note what was reported of a release; one that is taken up after a restart is told by its progress alone."""
+    if isinstance(report, ReleaseJudged):
+        known.release, known.progress = report, None
+        return
+    before = known.release
+    is_same = before is not None and before.release.revision == report.release.revision
+    known.progress = report.progress
+    known.release = ReleaseJudged(
+        release=report.release,
+        workload=report.workload,
+        verdict=ReleaseVerdict.PROGRESSING,
+        reason=report.reason,
+        seconds=None,
+        at=before.at if before is not None and is_same else report.release.began,
+    )
+
+
 def _forget_other(known: _Known, before: Subscription | None, now: Subscription) -> None:
     """Forget the release and the choice that are not of what *now* asks for."""
     is_same_image = before is not None and before.image == now.image
     if now.delivery is None or not is_same_image:
-        known.release = None
+        known.release = known.progress = None
     if before is None or not is_same_image or before.policy != now.policy:
         known.chosen = None
 
@@ -298,7 +327,7 @@ class _LastChanges:
 
     def last(self, key: str) -> datetime | None:
         """Return when a commit of ours changed the subscription *key* last."""
-        return max(self._at.get(" ".join(key.split()), {}).values(), default=None)
+        return max(self._at.get(trailer_key(key), {}).values(), default=None)
 
     def _drop(self, key: str, destination: Destination) -> None:
         moments = self._at.get(key, {})
@@ -317,14 +346,3 @@ def _age_of(candidate: Candidate | None) -> datetime | None:
 def _value(written: Written) -> str:
     """Return what is written: a reference, or a bare version where no name stands beside it."""
     return str(written).removeprefix("@")
-
-
-def _text(text: str | None) -> str | None:
-    if text is None:
-        return None
-    told = printable(mask(text))
-    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from updater.model.outcome import Status
 from updater.model.release import ReleaseVerdict
 from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, ReleaseJudged
-from updater.model.scan_key import scan_key_for
-from updater.reporting.news import News
+from updater.reporting.news import News, ScanNews, ScanTurn, scans_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +39,7 @@ class LoggedReports:
         self._news = News()
         self._outcomes: _Lasting[tuple[str, str]] = _Lasting()
         self._scans: _Lasting[ScanKey] = _Lasting()
-        self._codes: dict[ScanKey, str] = {}
+        self._scan_news = ScanNews()
         self._notes: dict[Destination, frozenset[Problem]] = {}
         self._rejected: dict[tuple[str, Destination], frozenset[str]] = {}
         self._pass = _Pass(log)
@@ -93,27 +92,26 @@ class LoggedReports:
     def _scanned(self, report: ImageScanned) -> None:
         listed, failure = report.listed, report.failure
         self._pass.scanned(report)
+        turn = self._scan_news.take(report)
+        if turn is ScanTurn.RECOVERED:
+            self._log.info("scanned again", image=str(listed.image))
         if failure is None:
-            if self._codes.pop(listed, None) is not None:
-                self._log.info("scanned again", image=str(listed.image))
             self._scans.end(listed)
             return
-        is_new = self._codes.get(listed) != failure.code
-        self._codes[listed] = failure.code
-        is_due = self._scans.is_due(listed, report.at, is_said=is_new)
+        is_due = self._scans.is_due(listed, report.at, is_said=turn is ScanTurn.FAILED)
         fields = {"image": str(listed.image), "detail": failure.message, "code": failure.code, "hint": failure.hint}
-        if is_new:
+        if turn is ScanTurn.FAILED:
             self._log.warning("scan failed", **fields)
         elif is_due:
             self._log.warning("scan fails still", **fields, since=self._scans.since(listed))
 
     def _changed(self, report: InventoryChanged) -> None:
         keys = {item.key for item in report.subscriptions}
-        images = report.scans.union(map(scan_key_for, report.subscriptions))
+        images = scans_of(report)
         self._news.keep(keys)
         self._outcomes.keep(place for place in self._outcomes.places if place[0] in keys)
         self._scans.keep(place for place in self._scans.places if place in images)
-        self._codes = {listed: code for listed, code in self._codes.items() if listed in images}
+        self._scan_news.keep(images)
         self._notes = {place: notes for place, notes in self._notes.items() if place in report.destinations}
         self._rejected = {place: tags for place, tags in self._rejected.items() if place[0] in keys}
         self._pass.expect(report.destinations)

@@ -1,15 +1,19 @@
-"""Which outcomes say something new: a state counts once, not at every pass."""
+"""What says something new: a state of a target counts once, not at every pass, and so does a scan that fails."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from updater.model.scan_key import scan_key_for
 from updater.model.text import without_waits
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from updater.model.outcome import Outcome, Status
+    from updater.model.report import ImageScanned, InventoryChanged
+    from updater.model.scan_key import ScanKey
 
 _State = tuple["Status", "str | None", str]
 
@@ -33,6 +37,37 @@ class News:
     def keep(self, keys: Collection[str]) -> None:
         """Forget every subscription but *keys*."""
         self._states = {place: state for place, state in self._states.items() if place[0] in keys}
+
+
+class ScanTurn(StrEnum):
+    """What is new about the scans of an image: that it cannot be listed, or that it can be again."""
+
+    FAILED = "failed"
+    RECOVERED = "recovered"
+
+
+class ScanNews:
+    """Remembers by which code each image cannot be listed: of one image, one credential may fail and another not."""
+
+    def __init__(self) -> None:
+        self._codes: dict[ScanKey, str] = {}
+
+    def take(self, report: ImageScanned) -> ScanTurn | None:
+        """Remember a scan; return what is new about it, once for each code."""
+        if report.failure is None:
+            return ScanTurn.RECOVERED if self._codes.pop(report.listed, None) is not None else None
+        is_new = self._codes.get(report.listed) != report.failure.code
+        self._codes[report.listed] = report.failure.code
+        return ScanTurn.FAILED if is_new else None
+
+    def keep(self, scans: Collection[ScanKey]) -> None:
+        """Forget every image but *scans*."""
+        self._codes = {listed: code for listed, code in self._codes.items() if listed in scans}
+
+
+def scans_of(report: InventoryChanged) -> Collection[ScanKey]:
+    """Return every image that is scanned from now on."""
+    return report.scans.union(map(scan_key_for, report.subscriptions))
 
 
 def state_of(outcome: Outcome) -> _State:

@@ -17,7 +17,7 @@ _HEADER: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?")
 _NO_NAMES: Final = frozenset(
     {"authorization", "cookie", "host", "origin", "content-type", "x-forwarded-for", "x-forwarded-proto"}
 )
-_NETWORK_HINT: Final = "write the addresses of your proxies, such as 10.0.0.0/8 or 127.0.0.1"
+_NETWORK_HINT: Final = "write the addresses of your proxies alone, such as 10.0.0.11 or 127.0.0.1"
 
 
 def _header(value: str) -> str:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError
-from updater.model.decision import rfc3339
 from updater.model.image import is_tag, parse_digest
+from updater.model.moments import rfc3339
 from updater.model.text import printable
 from updater.settings.decisions import READMIT
 from updater.settings.values import read_duration

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents import read_yaml
 from updater.documents.base import DocumentLimits
 from updater.errors import ConfigError, ImageSyntaxError
-from updater.model.decision import Decision, Hold, ImageRejection, Pin, Readmission, rfc3339
+from updater.model.decision import Decision, Hold, ImageRejection, Pin, Readmission
 from updater.model.image import is_tag, parse_digest
+from updater.model.moments import rfc3339
 from updater.model.text import printable
 from updater.settings.fields import nearest
 
@@ -154,6 +156,24 @@ def _moment(value: Any, place: tuple[str | int, ...]) -> float:
             place, "bad-value", f"{place[-1]}: expected a time with its zone", "write it as 2026-12-01T09:00:00Z"
         )
     return moment
+
+
+def join_levels(levels: Iterable[Mapping[str, tuple[Decision, ...]]]) -> tuple[Decision, ...]:
+    """Join what levels of annotations decide, the most exact first, each by its kinds; an object and what stands above it.
+
+    Everything counts, so that no decision is lost by another one; but a level that says ``false`` for a hold has none of those
+    below it, and of several pins the one of the first level counts.
+    """
+    found: list[Decision] = []
+    is_exempt = False
+    for depth, level in enumerate(levels):
+        for kind, decisions in level.items():
+            if kind == PIN and depth:  # of pins the latest counts: without a time it is the earliest
+                found += (replace(item, since=None) for item in decisions)
+            elif kind != HOLD or not is_exempt:
+                found += decisions
+        is_exempt = is_exempt or level.get(HOLD) == ()
+    return tuple(found)
 
 
 def read_moment(text: str) -> float | None:

@@ -243,17 +243,6 @@ def _nothing_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
-def not_yet(what: str) -> AfterValidator:
-    """Refuse a value of a setting that this version does not act on; *what* is named with its verb. Null is fine."""
-
-    def refuse(value: Any) -> Any:
-        if value is not None:
-            raise flawed(((), NOT_YET, f"{what} not in this version", "take it out, or wait for the version that has it"))
-        return value
-
-    return AfterValidator(refuse)
-
-
 Text = Annotated[str, _typed(_filled, "")]
 Holds = Annotated[str, _typed(values.read_holds_place, "")]
 Names = Annotated[str, _typed(values.read_names, "team-*")]

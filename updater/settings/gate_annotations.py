@@ -1,7 +1,8 @@
 """The annotations by which an object in a cluster asks for gates: their names, and how their texts are read.
 
 They mean the keys of `gates` in the settings and are read by the same readers: ``min-age``, ``window`` (one window or a list, as
-YAML or JSON in a line), ``max-changes``, ``coalesce`` and ``follows`` (a mapping). The word ``none`` takes a default away.
+YAML or JSON in a line), ``max-changes``, ``coalesce``, ``group`` and ``follows`` (a mapping). The word ``none`` takes a default
+away.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ from updater.documents import read_yaml
 from updater.documents.base import DocumentLimits
 from updater.errors import ConfigError
 from updater.model.gates import UpdateWindow
-from updater.settings.fields import NOT_YET
 from updater.settings.gates import FollowsSettings, WindowSettings
 from updater.settings.node import Node
 from updater.settings.problems import problems_of
-from updater.settings.values import read_changes, read_duration
+from updater.settings.values import read_changes, read_duration, read_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,28 +37,28 @@ _FIELDS: Final = {
     "max-changes": "max_changes",
     "coalesce": "coalesce",
     "follows": FOLLOWS,
+    "group": GROUP,
 }
-GATE_KEYS: Final = (*_FIELDS, GROUP)
+GATE_KEYS: Final = tuple(_FIELDS)
 LONGEST: Final = 16 * 1024
 MOST_WINDOWS: Final = 50
 _NONE: Final = "none"
 _LIMITS: Final = DocumentLimits(size=LONGEST, depth=6, nodes=2000)
 _WINDOW_HINT: Final = 'write {kind: deny, schedule: "0 12 * * 5", duration: 60h, time_zone: Europe/Berlin}, or a list of such'
 _FOLLOWS_HINT: Final = "write {subscription: argocd/shop-staging/web, healthy_for: 2h}"
-_GROUP_HINT: Final = "list the images of the group as subscriptions of the configuration file"
 
 
 def read_gate(name: str, text: str) -> Any:
     """Return the value of one annotation, as the rules have it; raise `ConfigError`."""
     text = text.strip()
-    if name == GROUP:
-        raise ConfigError("groups of objects in a cluster are not in this version", hint=_GROUP_HINT, code=NOT_YET)
     if text.lower() == _NONE:
         return () if name == "window" else None
     if name == "window":
         return _windows(text)
     if name == FOLLOWS:
         return _follows(text)
+    if name == GROUP:
+        return read_group(text)
     return read_changes(text) if name == "max-changes" else read_duration(text)
 
 

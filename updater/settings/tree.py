@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from updater.errors import UpdaterError
-from updater.model.release import BUSY_KINDS, OnBad
+from updater.model.release import BUSY_KINDS
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
@@ -271,10 +271,8 @@ class SubscriptionSettings(Node):
 
     @model_validator(mode="after")
     def _follow_commits(self) -> Self:
-        is_live = all(target.git is None for target in self.targets)
-        if self.delivery is not None and is_live and self.delivery.on_bad is not OnBad.REPORT:
-            message = "not supported for a live Application in this version: it has no commits that could be taken back or held"
-            raise fields.flawed((("delivery", "on_bad"), fields.NOT_YET, message, "write on_bad: report, or write to Git"))
+        if self.delivery is not None and all(target.git is None for target in self.targets):
+            self.delivery.refuse_for_live()
         named = self.delivery.workload if self.delivery else None
         if self.gates.wait_while_busy and (self.delivery is None or (named and named.kind not in BUSY_KINDS)):
             message = "only a Rollout or Canary that delivery follows is waited for"

@@ -69,11 +69,21 @@ class WebhookSettings(Node):
     """The host of the registry as your images name it, where deliveries do not say it or say an internal name."""
     topic: Annotated[fields.Text, AfterValidator(_topic)] | None = None
     """The ARN of the SNS topic. Required with kind ecr-sns, not allowed otherwise."""
+    account: fields.Text | None = None
+    """The service account whose OIDC token Pub/Sub sends (kind google): a delivery needs the secret and its token then."""
+    audience: fields.Text | None = None
+    """The audience of that token. Required with `account`, not allowed otherwise."""
 
     @model_validator(mode="after")
     def _check_registry(self) -> Self:
         if self.registry is not None and self.kind in _ASKING:
             raise fields.flawed((("registry",), "conflict", f"{self.kind} names no image", "take registry: out"))
+        return self
+
+    @model_validator(mode="after")
+    def _check_account(self) -> Self:
+        if (flaw := _account_flaw(self)) is not None:
+            raise fields.flawed(flaw)
         return self
 
     @model_validator(mode="after")
@@ -84,6 +94,18 @@ class WebhookSettings(Node):
         if self.kind is not WebhookKind.ECR_SNS and self.topic is not None:
             raise fields.flawed((("topic",), "conflict", f"{self.kind} has no topic", "take topic: out"))
         return self
+
+
+def _account_flaw(hook: WebhookSettings) -> fields.Flaw | None:
+    """Return what is wrong with the token that is asked for."""
+    if hook.account is not None and hook.kind is not WebhookKind.GOOGLE:
+        return ("account",), "conflict", f"{hook.kind} sends no token of Google", "take account: out"
+    if hook.account is not None and hook.audience is None:
+        hint = "add audience: as the subscription has it (--push-auth-token-audience)"
+        return ("audience",), "missing-key", "no audience is named", hint
+    if hook.account is None and hook.audience is not None:
+        return ("audience",), "conflict", "no token is asked for", "add account:, or take audience: out"
+    return None
 
 
 def at_most_a_day(seconds: float) -> float:

@@ -76,10 +76,12 @@ def _impossible_groups(subscriptions: Sequence[Subscription]) -> Iterator[Proble
             if {target.destination for target in item.targets} != {target.destination for target in first.targets}:
                 message = f"gates.group: {item.key} and {first.key} are members of {name} and do not write the same branches"
                 hint = "one commit moves a group: let its members write the same branches, pull requests by per: group"
+                if any(target.destination.method != "git" for each in (item, first) for target in each.targets):
+                    message = (
+                        f"gates.group: {item.key} and {first.key} are members of {name} and do not write the same Application"
+                    )
+                    hint = "one patch moves a group: let its members write one live Application, or all of them one branch of Git"
                 yield _problem(item, "group", message, hint)
-            elif any(target.destination.method != "git" for target in item.targets):
-                message = f"gates.group: members of {name} write a live Application, which has no commit to move them together"
-                yield _problem(item, "not-yet", message, "write Git, or take the group out")
 
 
 def _problem(item: Subscription, code: str, message: str, hint: str) -> Problem:

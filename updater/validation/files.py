@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from updater.settings import Settings
     from updater.validation.kustomizations import Kustomizations
 
+_AUTHOR: Final = frozenset({"name", "email"})
 _YAML_NAMES: Final = ("*.yaml", "*.yml", "Kustomization", "registries.conf")
 _OWN_NAMES: Final = ("updater.yaml", "updater.yml", "updater.*.yaml", "updater-*.yaml")
 _OWN_KEYS: Final = frozenset({"subscriptions", "text_markers", "registries_conf", "docker_config"})
@@ -83,7 +84,7 @@ class _Findings:
     markers: list[Reading] = field(default_factory=list)
     targets: int = 0
     authorless: list[Problem] = field(default_factory=list)
-    has_author: bool = False
+    author: set[str] = field(default_factory=set)
     passed_over: list[Path] = field(default_factory=list)
     text_markers: set[str] = field(default_factory=set)
     preview: Preview = field(default_factory=Preview)
@@ -120,7 +121,7 @@ def lint(
     _learn_names(findings, certainty.kustomizations)
     _lint_markers(files, findings)
     problems, answers = findings.preview.result()
-    if not findings.has_author:  # else one file of a configuration may hold it for the others
+    if findings.author != _AUTHOR:  # else one file of a configuration may hold it for the others
         findings.certain += findings.authorless
     wrong, unknown = certainty.split([*findings.problems, *problems])
     return ValidationReport(
@@ -233,7 +234,7 @@ def _lint_configuration(
     findings.remarks += settings.remarks
     if settings.applications is None:  # else the cluster may know the author
         findings.authorless += missing_author(settings, snapshot.subscriptions)
-    findings.has_author |= is_said(settings, ("git", "author", "email"))
+    findings.author |= {part for part in _AUTHOR if is_said(settings, ("git", "author", part))}
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
     findings.certain += _route_problems(str(file), settings)
     findings.text_markers |= set(settings.text_markers)

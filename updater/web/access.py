@@ -40,8 +40,11 @@ PERSON_HEADER: Final = "X-Updater-Person"
 CHECKED_FOR: Final = 60.0
 MOST_CHECKED: Final = 256
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_NO_USERS: Final = "the page and the API are not served beyond loopback without users"
-_NO_USERS_HINT: Final = 'set web.users or web.trusted_proxies, or listen on loopback: listen: {web: "127.0.0.1:8090"}'
+_NO_USERS: Final = "the page and the API are not served beyond loopback, or behind a proxy, without users"
+_NO_USERS_HINT: Final = (
+    "set web.users, or the header in which the proxy names people (web.trusted_proxies); "
+    'or listen on loopback without a proxy: listen: {web: "127.0.0.1:8090"}'
+)
 PERSON: Final = web.RequestKey("person", SitePerson)
 _TOKEN: Final = web.RequestKey("token", Session)
 #: the address of who asks, behind proxies that are trusted

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from updater.reporting.last_outcomes import globs_of
+from updater.reporting.plain import plain, told
 from updater.web.app import MOST_GLOBS, TOO_MANY_GLOBS
 from updater.web.fleet import MOST_ROWS, SORTS, USUAL_ROWS, RowQuery
-from updater.web.plain import plain, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from aiohttp import web
 from updater.errors import UpdaterError
 from updater.web.answers import ApiRefusal, answer, answer_many, keys_of, number, row_query
 from updater.web.app import MOST_STATUSES, STATUS_PATH
-from updater.web.fleet import RowQuery, page_of, status_row
+from updater.web.fleet import RowQuery, page_of
 from updater.web.keys import key_of
 from updater.web.sse import EventStreams
 
@@ -113,8 +113,9 @@ class ReadApi:
             states=tuple(request.query.getall("state", [])),
             limit=MOST_STATUSES,
         )
-        page = page_of(await self._fleet.table(), query)
-        rows = [status_row(row) for row in page.subscriptions]
+        table = await self._fleet.table()
+        page = page_of(table, query)
+        rows = [table.statuses[row.key].row() for row in page.subscriptions]
         return await answer_many(request, {"subscriptions": rows, "total": page.total}, headers=self._headers())
 
     async def health(self, request: web.Request) -> web.Response:

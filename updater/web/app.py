@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from updater.errors import ConfigError
 from updater.reasons import reason_of
 from updater.reporting.last_outcomes import globs_of
+from updater.reporting.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +29,8 @@ MOST_KEYS: Final = 100
 MOST_GLOBS: Final = 10
 TOO_MANY_GLOBS: Final = f"there are more than {MOST_GLOBS} globs among the keys"
 _AT_ONCE: Final = 200
+#: after how many seconds a client that reads nothing of an answer is dropped, and the answer with it
+STALLED: Final = 60.0
 _REASONS: Final = {
     errno.EADDRINUSE: "the address is already in use",
     errno.EACCES: "this user may not use the port",
@@ -96,7 +100,7 @@ async def _rows(statuses: Iterable[SubscriptionStatus], states: set[str]) -> tup
         if not states or (status.state is not None and status.state.value in states):
             total += 1
             if len(rows) < MOST_STATUSES:
-                rows.append(status.row())
+                rows.append(plain(status.row()))
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     return rows, total
@@ -118,6 +122,7 @@ Served = web.AppRunner  # what answers at one address, until its `cleanup`
 async def serve(app: web.Application, listen: str, *, setting: str = "listen.metrics") -> Served:
     """Listen on ``host:port`` (port 0 takes a free one); raise `ConfigError` where that is impossible."""
     host, _, port = listen.rpartition(":")
+    app.on_response_prepare.append(_drop_stalled)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     try:
@@ -128,6 +133,13 @@ async def serve(app: web.Application, listen: str, *, setting: str = "listen.met
             f"cannot listen on {listen}: {_why(error)}", hint=f"{setting} is host:port, on a port that is free", code="listen"
         ) from error
     return runner
+
+
+async def _drop_stalled(request: web.Request, _response: web.StreamResponse) -> None:
+    """Let the kernel end the connection where a client stays away or does not read: nothing else ends the wait for it."""
+    found = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if found is not None and found.family in {socket.AF_INET, socket.AF_INET6} and hasattr(socket, "TCP_USER_TIMEOUT"):
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED * 1000))
 
 
 def _why(error: OSError | ValueError) -> str:

@@ -13,17 +13,19 @@ from updater.model.decision import ends_at
 from updater.model.release import ReleaseVerdict
 from updater.model.selection import HELD_CODES, Code
 from updater.model.subscription import GitBranch
+from updater.model.view import commits_for
 from updater.web.fleet import FleetRow, row_of
 from updater.web.links import ForgeLinks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from updater.engine.landing import Landing
     from updater.gates.answers import GateAnswer
     from updater.model.decision import Decision
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
+    from updater.model.progress import Progress
     from updater.model.release import PastVerdict
     from updater.model.report import ReleaseJudged
     from updater.model.selection import Selection
@@ -89,7 +91,7 @@ class GateView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseView:
-    """What was reported last of a release; *is_under_way* until its verdict."""
+    """What was reported last of a release; *is_under_way* until its verdict, *progress* how far its canary has come."""
 
     image: str
     revision: str
@@ -100,6 +102,7 @@ class ReleaseView:
     at: datetime
     is_under_way: bool
     is_revert: bool = False
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +201,7 @@ def detail_of(facts: DetailFacts, links: ForgeLinks | None = None) -> Subscripti
         targets=tuple(map(target_view, outcomes)),
         gates=tuple(_gate(destination, answer) for destination, answer in facts.gates),
         decisions=tuple(_decision(decision) for decision in item.decisions if decision.code),
-        release=_release(facts.status.release),
+        release=_release(facts.status.release, facts.status.progress),
         history=_history(facts, links),
         problems=tuple(facts.problems),
     )
@@ -221,15 +224,7 @@ def _ladder(facts: DetailFacts) -> tuple[LadderStep, ...]:
             known = chosen.get(step.tag)
             if known is None or _RANKS[step.standing] < _RANKS[known.standing]:
                 chosen[step.tag] = step
-    steps = [
-        _dated(
-            chosen.get(tag) or LadderStep(tag=tag, standing=Standing.ALLOWED),
-            facts.candidates.get(tag),
-            is_written=tag in written,
-        )
-        for tag in {**dict.fromkeys(facts.candidates), **dict.fromkeys(chosen)}
-        if tag in chosen
-    ]
+    steps = [_dated(step, facts.candidates.get(tag), is_written=tag in written) for tag, step in chosen.items()]
     steps.sort(
         key=lambda step: (step.standing in {Standing.CHOSEN, Standing.HELD} or step.is_written, step.at or _NEVER, step.tag),
         reverse=True,
@@ -334,7 +329,7 @@ def _decision(decision: Decision) -> DecisionView:
     )
 
 
-def _release(report: ReleaseJudged | None) -> ReleaseView | None:
+def _release(report: ReleaseJudged | None, progress: Progress | None) -> ReleaseView | None:
     if report is None:
         return None
     return ReleaseView(
@@ -347,43 +342,33 @@ def _release(report: ReleaseJudged | None) -> ReleaseView | None:
         at=report.at,
         is_under_way=report.verdict is ReleaseVerdict.PROGRESSING,
         is_revert=report.release.is_revert,
+        progress=progress,
     )
 
 
 def _history(facts: DetailFacts, links: ForgeLinks) -> tuple[PastChange, ...]:
     """Return our commits that changed the subscription, newest first, as Git tells them."""
-    key = " ".join(facts.subscription.key.split())  # as trailers have it
+    key = facts.subscription.key
     verdicts = {(item.revision, item.key): item for item in facts.verdicts}
     changes = [
-        _change(past, key, landing, links, verdicts.get((past.revision, facts.subscription.key)))
+        _change(past, key, landing, links, verdicts.get((past.revision, key)))
         for landing in facts.landings
-        for past in (landing.view.recent if landing.view else ())
-        if key in past.subscriptions
+        for past in commits_for(key, landing.view.recent if landing.view else ())
     ]
     return tuple(sorted(changes, key=lambda item: item.when, reverse=True)[:MOST_CHANGES])
 
 
 def _change(past: PastCommit, key: str, landing: Landing, links: ForgeLinks, verdict: PastVerdict | None) -> PastChange:
-    old, new = _moved(past.changes, key)
-    branch = landing.destination
+    move, branch = next(iter(past.moves_of(key)), None), landing.destination
     return PastChange(
         revision=past.revision,
         when=past.when,
         subject=past.subject,
         destination=str(branch),
-        old=old,
-        new=new,
+        old=move.replaced if move else None,
+        new=move.new if move else None,
         link=links.commit(branch, past.revision) if isinstance(branch, GitBranch) else None,
         reverted_by=past.reverted_by,
         verdict=verdict.verdict.value if verdict else None,
         verdict_reason=verdict.reason if verdict else None,
     )
-
-
-def _moved(changes: Iterable[str], key: str) -> tuple[str | None, str | None]:
-    """Return what a commit wrote for *key* over what, by its trailers."""
-    for line in changes:
-        row = line.rsplit(" ", 2)
-        if len(row) == 3 and row[0] == key:
-            return (None if row[1] == "-" else row[1]), row[2]
-    return None, None

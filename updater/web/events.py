@@ -13,9 +13,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
-from updater.model.scan_key import scan_key_for
-from updater.reporting.news import News
+from updater.model.release import ReleaseVerdict
+from updater.model.report import (
+    DestinationLanded,
+    ImageScanned,
+    InventoryChanged,
+    ReleaseJudged,
+    ReleaseProgressed,
+    SelectionMade,
+    TargetsRefused,
+)
+from updater.reporting.news import News, ScanNews, scans_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +32,6 @@ if TYPE_CHECKING:
     from updater.model.image import ImageName
     from updater.model.outcome import Outcome
     from updater.model.report import Report
-    from updater.model.scan_key import ScanKey
     from updater.model.subscription import PolicySpec
 
 MOST_EVENTS: Final = 1000
@@ -78,7 +85,6 @@ class FleetEvent(EventPart):
 class _Seen:
     chosen: dict[str, str] = field(default_factory=dict)
     asked: dict[str, tuple[ImageName, PolicySpec]] = field(default_factory=dict)
-    failing: dict[ScanKey, str] = field(default_factory=dict)
 
 
 class EventLog:
@@ -91,6 +97,7 @@ class EventLog:
         self.most = most
         self._kept: deque[FleetEvent] = deque(maxlen=most)
         self._news = News()
+        self._scans = ScanNews()
         self._seen = _Seen()
         self._more = asyncio.Event()
         self._last = 0
@@ -110,6 +117,8 @@ class EventLog:
             self._selected(report)
         elif isinstance(report, ReleaseJudged):
             self.add(_release(report), report.at)
+        elif isinstance(report, ReleaseProgressed):
+            self.add(_progress(report), report.at)
         elif isinstance(report, ImageScanned):
             self._scanned(report)
         elif isinstance(report, InventoryChanged):
@@ -153,27 +162,22 @@ class EventLog:
 
     def _scanned(self, report: ImageScanned) -> None:
         """Note that an image cannot be listed, once for each reason, and that it can be again."""
-        listed, image, failure = report.listed, str(report.listed), report.failure
-        before = self._seen.failing.get(listed)  # of one image, one credential may fail and another not
-        if failure is not None and before != failure.code:
-            self._seen.failing[listed] = failure.code
-            detail, hint = failure.told, failure.hint
-            self.add(
-                EventPart(kind=EventKind.SCAN, word="failed", detail=detail, code=failure.code, hint=hint, image=image), report.at
-            )
-        elif failure is None and before is not None:
-            del self._seen.failing[listed]
-            self.add(EventPart(kind=EventKind.SCAN, word="recovered", detail=f"{image} is listed again", image=image), report.at)
+        turn, image, failure = self._scans.take(report), str(report.listed), report.failure
+        if turn is None:
+            return
+        why = {"detail": f"{image} is listed again"}
+        if failure is not None:
+            why = {"detail": failure.told, "code": failure.code, "hint": failure.hint}
+        self.add(EventPart(kind=EventKind.SCAN, word=turn.value, image=image, **why), report.at)
 
     def _changed(self, report: InventoryChanged) -> None:
         keys = {item.key: (item.image, item.policy) for item in report.subscriptions}
         before, self._seen.asked = self._seen.asked, keys
-        scanned = report.scans.union(map(scan_key_for, report.subscriptions))
         self._news.keep(keys)
+        self._scans.keep(scans_of(report))
         self._seen.chosen = {  # of another image or policy another tag is no news
             key: tag for key, tag in self._seen.chosen.items() if key in keys and before.get(key, keys[key]) == keys[key]
         }
-        self._seen.failing = {listed: code for listed, code in self._seen.failing.items() if listed in scanned}
         self.add(EventPart(kind=EventKind.INVENTORY, word="changed", detail=f"{len(keys)} subscriptions are in force"), report.at)
 
 
@@ -196,6 +200,18 @@ def _release(report: ReleaseJudged) -> EventPart:
         kind=EventKind.RELEASE,
         word=report.verdict.value,
         detail=f"{report.workload}: {report.reason}" if report.workload else report.reason,
+        key=report.release.subscription,
+        image=str(report.release.image),
+        revision=report.release.revision,
+    )
+
+
+def _progress(report: ReleaseProgressed) -> EventPart:
+    told = str(report.progress) if report.progress is not None else report.reason
+    return EventPart(
+        kind=EventKind.RELEASE,
+        word=ReleaseVerdict.PROGRESSING.value,
+        detail=f"{report.workload}: {told}" if report.workload else told,
         key=report.release.subscription,
         image=str(report.release.image),
         revision=report.release.revision,

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from updater.model.text import printable
-from updater.reporting.last_outcomes import naming
+from updater.reporting.last_outcomes import MOST_WRITTEN, naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from updater.model.progress import Progress
     from updater.reporting.last_outcomes import SubscriptionStatus
 
 UNKNOWN: Final = "unknown"
 MOST_ROWS: Final = 1000
 USUAL_ROWS: Final = 100
-_MOST_WRITTEN: Final = 20
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _FILE: Final = "file"
 
@@ -34,7 +34,7 @@ class FleetRow:
     newest tag that the policy allows and *newest_at* when that came into being. *state* is one word, ``unknown`` before the
     first pass; *reason*, *code*, *hint* and *opens_at* are those of the outcome behind it. *held_by* is the code of what holds
     it, *verdict* what the cluster made of our last commit, since *verdict_at* by *workload*. *last_change* is when we changed a
-    value last.
+    value last, *progress* how far a canary has come that is under way.
     """
 
     key: str
@@ -58,6 +58,7 @@ class FleetRow:
     verdict: str | None = None
     verdict_at: datetime | None = None
     workload: str | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +97,11 @@ class RowPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetTable:
-    """Every row by key, with what is searched of it. *version* tells one table from another of the same process."""
+    """Every row by key, with its status and what is searched of it. *version* tells tables of the same process apart."""
 
     version: int = 0
     rows: Mapping[str, FleetRow] = field(default_factory=lambda: MappingProxyType({}))
+    statuses: Mapping[str, SubscriptionStatus] = field(default_factory=lambda: MappingProxyType({}))
     needles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sources: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
@@ -107,14 +109,23 @@ class FleetTable:
 
 def table_of(statuses: Iterable[SubscriptionStatus], *, version: int = 0) -> FleetTable:
     """Return the table of *statuses*, which come sorted by key."""
-    rows = {status.key: row_of(status) for status in statuses}
+    by_key = {status.key: status for status in statuses}
+    rows = {key: row_of(status) for key, status in by_key.items()}
     return FleetTable(
         version=version,
         rows=rows,
+        statuses=by_key,
         needles={key: f"{key}\n{row.image or ''}".lower() for key, row in rows.items()},
         sources=tuple(sorted({row.source for row in rows.values() if row.source})),
         namespaces=tuple(sorted({row.namespace for row in rows.values() if row.namespace})),
     )
+
+
+def with_statuses(table: FleetTable, statuses: Iterable[SubscriptionStatus], *, version: int) -> FleetTable:
+    """Return *table* with *statuses* in place of those of the same subscriptions, which it has."""
+    by_key = {status.key: status for status in statuses}
+    rows = {key: row_of(status) for key, status in by_key.items()}
+    return replace(table, rows={**table.rows, **rows}, statuses={**table.statuses, **by_key}, version=version)
 
 
 def row_of(status: SubscriptionStatus) -> FleetRow:
@@ -128,7 +139,7 @@ def row_of(status: SubscriptionStatus) -> FleetRow:
         origin=str(origin) if origin else None,
         namespace=origin.name.partition("/")[0] if origin is not None and is_object else None,
         policy=status.policy,
-        written=status.written[:_MOST_WRITTEN],
+        written=status.written[:MOST_WRITTEN],
         running=status.running,
         newest=status.chosen,
         newest_at=status.chosen_at,
@@ -143,27 +154,8 @@ def row_of(status: SubscriptionStatus) -> FleetRow:
         verdict=status.verdict,
         verdict_at=status.release.at if status.release else None,
         workload=str(status.release.workload) if status.release and status.release.workload else None,
+        progress=status.progress,
     )
-
-
-def status_row(row: FleetRow) -> Mapping[str, Any]:
-    """Return the row of `updater status`, null for what is not known."""
-    return {
-        "key": row.key,
-        "image": row.image,
-        "written": row.written,
-        "running": row.running,
-        "chosen": row.newest,
-        "state": None if row.state == UNKNOWN else row.state,
-        "reason": row.reason,
-        "since": row.since,
-        "last_change": row.last_change,
-        "held_by": row.held_by,
-        "verdict": row.verdict,
-        "verdict_at": row.verdict_at,
-        "workload": row.workload,
-        "code": row.code,
-    }
 
 
 def _by_moment(name: str) -> Callable[[FleetRow], Any]:

@@ -7,14 +7,14 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.model import problem
+from updater.model import problem, progress
 from updater.web import acts, api, detail, events, fleet, health
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 VERSION: Final = "3.1.0"
-_MODULES: Final = (fleet, detail, events, health, acts, problem)
+_MODULES: Final = (fleet, detail, events, health, acts, problem, progress)
 _SCALARS: Final[Mapping[str, Mapping[str, Any]]] = {
     "str": {"type": "string"},
     "int": {"type": "integer"},

@@ -1,4 +1,7 @@
-"""Passwords are checked one after the other beside the loop, and who guesses waits or is refused."""
+"""Passwords are checked one after the other beside the loop, and who guesses waits or is refused.
+
+Of tries that are put off, one waits for a name at a time: else guesses from many addresses would wait side by side.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from updater.web.answers import ApiRefusal
 from updater.web.passwords import is_password
 from updater.web.people import LONGEST_NAME
-from updater.web.throttle import Throttle
+from updater.web.throttle import LONGEST_DELAY, Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,7 +35,7 @@ class PasswordQueue:
         self._throttle = Throttle(clock)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
         self._checking = 0
-        self._delayed = 0
+        self._delayed: set[tuple[str, str]] = set()
 
     def close(self) -> None:
         """Let go of the thread."""
@@ -42,10 +45,15 @@ class PasswordQueue:
         """Raise `ApiRefusal` unless *password* is that of *name*, who asks from *address*, and not too many were wrong."""
         tried = address, name[:LONGEST_NAME]
         if (wait := self._throttle.wait(*tried)) > 0:
-            raise ApiRefusal(429, "throttled", "too many wrong passwords", headers={"Retry-After": str(math.ceil(wait))})
+            raise _throttled(wait)
         delay = self._throttle.delay(*tried)
+        turn = self._take_turn(tried) if delay else None
         self._throttle.failed(*tried)  # until it is known: tries side by side count too
-        await self._delay(delay)
+        if turn is not None:
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                self._delayed.discard(turn)
         users = await self._users()
         if self._checking >= MOST_CHECKS - (0 if self._throttle.is_known(*tried) else KEPT_CHECKS):
             raise _busy()
@@ -58,17 +66,19 @@ class PasswordQueue:
             raise ApiRefusal(401, "password", "the name or the password is wrong")
         self._throttle.passed(*tried)
 
-    async def _delay(self, seconds: float) -> None:
-        """Let a try wait before it takes a place among those that are checked; raise `ApiRefusal` where too many wait."""
-        if not seconds:
-            return
-        if self._delayed >= MOST_DELAYED:
+    def _take_turn(self, tried: tuple[str, str]) -> tuple[str, str]:
+        """Return the turn that a try takes before its place among those that are checked; raise `ApiRefusal` where it cannot."""
+        turn = self._throttle.turn(*tried)
+        if turn in self._delayed:
+            raise _throttled(LONGEST_DELAY)
+        if len(self._delayed) >= MOST_DELAYED:
             raise _busy()
-        self._delayed += 1
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self._delayed -= 1
+        self._delayed.add(turn)
+        return turn
+
+
+def _throttled(seconds: float) -> ApiRefusal:
+    return ApiRefusal(429, "throttled", "too many wrong passwords", headers={"Retry-After": str(math.ceil(seconds))})
 
 
 def _busy() -> ApiRefusal:

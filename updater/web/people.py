@@ -55,8 +55,8 @@ class SiteRules:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has to sign in."""
-        return self.is_local and not self.knows_people
+        """Whether nobody has to sign in: only this machine can ask, and nothing that asks for others is named."""
+        return self.is_local and not self.has_users and not self.proxies
 
     @property
     def knows_people(self) -> bool:

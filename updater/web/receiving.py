@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,6 +15,7 @@ from updater.web.canaries import DeliveryDesk, canary_routes
 from updater.web.deliveries import FORWARDED, MOST_BYTES, RETRY, DeliveryEnd, parsed
 from updater.web.webhooks import RECEIVERS, DeliveryError, Proof, WebhookDelivery
 from updater.web.webhooks.base import text_at
+from updater.web.webhooks.google_tokens import CERTIFICATES, fault_of, is_issued, token_of
 from updater.web.webhooks.sns import envelope_of, is_signed
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ class Desk(Protocol):
         """Return the secret of a sender; raise `UpdaterError` where it cannot be read."""
         ...
 
-    async def certificate(self, url: str) -> bytes:
-        """Return a certificate of SNS, whose address was checked; raise `UpdaterError`."""
+    async def certificate(self, url: str, *, again: bool = False) -> bytes:
+        """Return certificates of SNS or Google, whose address was checked; *again* where one is missing. Raise `UpdaterError`."""
         ...
 
     def may_send(self, sender: WebhookSettings) -> bool:
@@ -154,6 +156,8 @@ class Reception:
             document = parsed(delivery)
             if sender.kind is WebhookKind.ECR_SNS:
                 await self._prove(sender, document)
+            elif sender.account is not None:
+                await self._prove_token(sender, delivery)
             result = self._desk.take(sender, tuple(RECEIVERS[sender.kind].read(document, delivery)))
         except DeliveryError as error:
             return DeliveryEnd(400, "malformed", str(error))
@@ -172,6 +176,22 @@ class Reception:
             raise DeliveryEnd(403, "refused", "the signature is wrong")
         if text_at(document, "Type") == "SubscriptionConfirmation":
             self._desk.confirm(sender, text_at(document, "Token"))
+
+    async def _prove_token(self, sender: WebhookSettings, delivery: WebhookDelivery) -> None:
+        """Refuse a delivery without a token that Google issued to the account of *sender*."""
+        if (token := token_of(delivery)) is None:
+            raise DeliveryEnd(401, "unsigned", "the token of the service account is missing")
+        if fault := fault_of(token, account=sender.account or "", audience=sender.audience or "", now=time.time()):
+            raise DeliveryEnd(403, "refused", fault)
+        found: bool | None = None
+        try:
+            for again in (False, True):  # Google signs with another key every few days
+                if found is None:
+                    found = is_issued(token, await self._desk.certificate(CERTIFICATES, again=again))
+        except UpdaterError:
+            raise DeliveryEnd(503, "unavailable", "the certificates of Google cannot be read", RETRY) from None
+        if not found:
+            raise DeliveryEnd(403, "refused", "the token is not signed by Google")
 
     async def _forwarded(self, request: web.Request, delivery: WebhookDelivery) -> DeliveryEnd:
         """Hand a delivery to the replica that leads; the sender tries again where that is not possible."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from updater.reporting.plain import plain
 from updater.web.answers import ApiRefusal, encoded
-from updater.web.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

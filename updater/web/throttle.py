@@ -1,7 +1,7 @@
 """How often a password may be wrong: for a name from an address, and more gently for either of them alone.
 
-Only who is wrong about one name from one address is refused: others who share the address behind a proxy, or the name, wait a
-moment at most. Where a name signed in lately nobody of that name is refused.
+Who is often wrong about one name from one address is refused, later where that name signed in there lately. Others who share the
+address behind a proxy, or the name, wait a moment; of those who wait for one name, see `turn`, one is let through at a time.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class FailureRate:
 
 
 BY_BOTH: Final = FailureRate(10, 6.0)
+#: the same where the name signed in from the address lately
+BY_KNOWN: Final = FailureRate(100, 6.0)
 BY_ADDRESS: Final = FailureRate(30, 6.0)
 BY_NAME: Final = FailureRate(30, 10.0)
 
@@ -63,6 +65,7 @@ class Throttle:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._both = _Failures(BY_BOTH, clock)
+        self._both_known = _Failures(BY_KNOWN, clock)
         self._address = _Failures(BY_ADDRESS, clock)
         self._name = _Failures(BY_NAME, clock)
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
@@ -73,7 +76,8 @@ class Throttle:
 
     def wait(self, address: str, name: str) -> float:
         """Return how many seconds must pass before another try, 0 where it is allowed now."""
-        return 0.0 if self.is_known(address, name) else self._both.wait((_site(address), name))
+        failures = self._both_known if self.is_known(address, name) else self._both
+        return failures.wait((_site(address), name))
 
     def delay(self, address: str, name: str) -> float:
         """Return for how many seconds a try that is allowed is put off."""
@@ -82,6 +86,10 @@ class Throttle:
         if not self.is_known(address, name):
             waits += [self._address.wait((site,)), self._name.wait((name,))]
         return min(max(waits), LONGEST_DELAY)
+
+    def turn(self, address: str, name: str) -> tuple[str, str]:
+        """Return for what a try that is put off waits: from many addresses for one name, where it signed in lately for itself."""
+        return name, _site(address) if self.is_known(address, name) else ""
 
     def failed(self, address: str, name: str) -> None:
         """Note a wrong password."""
@@ -100,6 +108,7 @@ class Throttle:
     def _counted(self, address: str, name: str) -> Iterator[tuple[_Failures, tuple[str, ...]]]:
         site = _site(address)
         yield self._both, (site, name)
+        yield self._both_known, (site, name)
         yield self._address, (site,)
         yield self._name, (name,)
 

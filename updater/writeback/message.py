@@ -15,7 +15,7 @@ from updater.git.object_builder import Identity
 from updater.git.trailers import TRAILERS, add_trailers
 from updater.model.publishing import as_branch
 from updater.model.update import Purpose
-from updater.model.view import place_sum
+from updater.model.view import NOTHING, place_sum
 from updater.writeback.message_data import APPLICATION, branch_data, message_data, new_tag, old_tag
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def with_trailers(text: str, updates: Sequence[Update]) -> str:
             if update.purpose is Purpose.REVERT and update.rejected
         ],
         replaced=[f"{update.subscription} {update.replaced}" for update in updates if update.replaced],
-        changes=[f"{update.subscription} {old_tag(update) or '-'} {new_tag(update)}" for update in updates],
+        changes=[f"{update.subscription} {old_tag(update) or NOTHING} {new_tag(update)}" for update in updates],
         places=_places(updates),
     )
 

@@ -210,7 +210,7 @@ class ProposalWriter:
             if changed := _changed(commits, dry):
                 proposal_text(changed, dry.changes, _room(self._finder.forge(branch)), title=asked.title, body=asked.body)
             if is_dry:
-                return dry
+                return _announced(dry, known, changed)
         updates = [update for commit in commits for update in commit.updates]
         unripe = next((commit.unripe for commit in commits if commit.unripe), "")
         await self._merger.calm(branch, known, () if unripe else updates)
@@ -227,7 +227,8 @@ class ProposalWriter:
             return landed
         text = await self._text(branch, known, commits, landed)
         was_open = known.open is not None
-        proposal = await self._opener.publish(branch, known, text)
+        pushed = next(iter(landed.revisions.values()), None) or view.push_head
+        proposal = await self._opener.publish(branch, known, text, head=pushed)
         landed = replace(landed, link=proposal.link)
         if unripe:
             return replace(landed, remark="; ".join(filter(None, (f"not merged now: {unripe}", known.refused))))
@@ -285,6 +286,15 @@ class ProposalWriter:
 def _room(forge: Forge) -> ProposalExtras:
     able = forge.abilities
     return ProposalExtras(longest=min(LONGEST_BODY, able.longest_body), longest_title=min(LONGEST_TITLE, able.longest_title))
+
+
+def _announced(dry: WriteResult, known: KnownProposals, updates: Sequence[Update]) -> WriteResult:
+    """Return what a dry run says: whether this is proposed already, or would be in the open pull request, or in a new one."""
+    if known.open is None:
+        return replace(dry, remark="by a new pull request")
+    is_said = {fingerprint(update) for update in updates} <= known.proposed()
+    where = known.open.link
+    return replace(dry, link=where, remark=f"proposed already in {where}" if is_said else f"by the pull request {where}")
 
 
 def _changed(commits: Sequence[Commit], landed: WriteResult) -> list[Update]:

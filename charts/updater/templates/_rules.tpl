@@ -81,10 +81,11 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [list, watch]
 {{- end -}}
 
-{{/* "true" where a subscription of updater.yaml has delivery that names no workload: that is looked for in all namespaces. */}}
+{{/* "true" where a subscription of updater.yaml has delivery in this cluster that names no workload: that is looked for in all namespaces. */}}
 {{- define "updater.findsWorkloads" -}}
 {{- range .Values.config.subscriptions -}}
-{{- if and (kindIs "map" .delivery) (not (dig "workload" "" (.delivery | default dict))) -}}true{{- end -}}
+{{- $delivery := .delivery | default dict -}}
+{{- if and (kindIs "map" .delivery) (not (or $delivery.workload $delivery.context)) -}}true{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -229,11 +230,12 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [create, patch]
 {{- end -}}
 
-{{/* A map of namespace to the kinds that delivery of subscriptions names; Rollouts and Canaries are read with their Deployments. */}}
+{{/* A map of namespace to the kinds that delivery of subscriptions names in this cluster; Rollouts and Canaries are read with their Deployments. */}}
 {{- define "updater.followedKinds" -}}
 {{- $found := dict -}}
 {{- range .Values.config.subscriptions -}}
-{{- with (.delivery | default dict).workload -}}
+{{- $delivery := .delivery | default dict -}}
+{{- with ternary "" $delivery.workload (not (empty $delivery.context)) -}}
 {{- $place := splitList "/" . -}}
 {{- $kinds := list (first $place) -}}
 {{- if has (first $place) (list "Rollout" "Canary") -}}
@@ -263,10 +265,14 @@ Every right that the program has, and the code that uses it. Roles are made of t
 
 {{/* The ConfigMap in which people's decisions are, where updater.yaml names one. */}}
 {{- define "updater.rules.holds" -}}
-{{- $acts := and (.Values.config.listen | default dict).web (((.Values.config.web | default dict).roles | default dict).act) -}}
+{{- $listen := (.Values.config.listen | default dict).web -}}
+{{- $web := .Values.config.web | default dict -}}
+{{- $isOpen := and (not $web.users) (not $web.trusted_proxies) (regexMatch "^(127\\.[0-9.]+|localhost|\\[::1\\]):" (toString $listen)) -}}
+{{- $acts := and $listen (or $isOpen ($web.roles | default dict).act) -}}
 # daemon/decision_watch.py reads what people decided (holds: configmap:…); who decides by a command writes it with their own rights
 {{- if $acts }}
-# daemon/people.py writes what people decide at the page and by the API (web.roles.act). No rule can narrow a create by name.
+# daemon/people.py writes what people decide at the page and by the API: those of web.roles.act, or on loopback without users
+# whoever reaches it by a port-forward. No rule can narrow a create by name.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [create]

@@ -11,13 +11,14 @@ import pytest
 from tests.argocd.live.making import SHOP, Stage, helm, parameter, parts, staged, wanted
 from updater.argocd.live.memory import WRITTEN, memory_steps, remembered
 from updater.argocd.request.annotations import own_flaws, read_annotations
-from updater.engine.choose import SelectionRequest, choose, drive
 from updater.engine.landing import land
 from updater.model.candidate import Candidate
-from updater.model.decision import Readmission, rfc3339
+from updater.model.decision import Readmission
 from updater.model.gates import ChangeRate, GateRules
+from updater.model.moments import rfc3339
 from updater.model.outcome import Status
 from updater.policies import build, build_filter
+from updater.policies.choose import SelectionRequest, choose, drive
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.argocd.request.making import GIT, application, codes, run
+import pytest
+
+from tests.argocd.request.making import GIT, OWN, application, codes, image, reference, run, updater
 from updater.argocd.cluster.pruning import prune_application
 from updater.controller.objects import Sharing
-from updater.model.decision import Hold, hold_of, pin_of, rejections_of
+from updater.model.decision import Hold, hold_of, in_force, pin_of, rejections_of
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0, api=ghcr.io/o/api"}
 IMAGES = ("ghcr.io/o/web:1.0.0", "ghcr.io/o/api:1.0.0")
@@ -58,3 +60,58 @@ def test_a_hold_on_one_of_several_applications_that_share_a_place_holds_the_one_
     (item,) = found.snapshot.subscriptions
     assert item.key == "argocd/eu/web"
     assert isinstance(item.decisions[0], Hold)
+
+
+def test_a_rejection_of_one_image_does_not_undo_one_of_all():
+    _, by_key = decided({"reject": "1.3.0", "web.reject": "1.4.0"})
+    assert [item.tag for item in rejections_of(by_key["argocd/web/web"])] == ["1.4.0", "1.3.0"]
+    assert [item.tag for item in rejections_of(by_key["argocd/web/api"])] == ["1.3.0"]
+
+
+def by_updater(theirs, own=None, *, is_annotated=False):
+    """What is decided for web where an ImageUpdater has annotations, and the Application that it selects has its own."""
+    chosen = reference(useAnnotations=True) if is_annotated else reference("*", image())
+    made = updater(chosen)
+    made["metadata"]["annotations"] = {OWN + key: text for key, text in theirs.items()}
+    listed = {"image-list": "web=ghcr.io/o/web:^1.0"} if is_annotated else None
+    found = run(application(listed, own=own), updaters=[made])
+    assert codes(found) == []
+    (item,) = found.snapshot.subscriptions
+    return item
+
+
+LISTED = pytest.mark.parametrize("is_annotated", [False, True], ids=["its own images", "the images of annotations"])
+
+
+@LISTED
+def test_what_stands_on_an_image_updater_counts_for_the_applications_that_it_selects(is_annotated):
+    item = by_updater({"hold": '{"author":"Jane"}', "web.reject": "1.3.0", "min-age": "3d"}, is_annotated=is_annotated)
+    hold = hold_of(item.decisions)
+    assert hold is not None
+    assert (hold.author, hold.where) == ("Jane", "ImageUpdater argocd/all image-updater.gitops/hold")
+    assert [each.tag for each in rejections_of(item.decisions)] == ["1.3.0"]
+    assert item.gates.min_age == 259200.0
+
+
+@LISTED
+def test_what_stands_on_the_application_adds_up_to_it_and_takes_a_hold_or_pin_of_it_away(is_annotated):
+    theirs = {"hold": "true", "pin": '{"tag":"1.1.0","since":"2026-11-29T00:00:00Z"}', "reject": "1.3.0", "min-age": "3d"}
+    own = {"hold": "false", "web.pin": "1.2.0", "reject": "1.4.0", "web.min-age": "none"}
+    item = by_updater(theirs, own, is_annotated=is_annotated)
+    pin = pin_of(item.decisions)
+    assert pin is not None
+    assert (hold_of(item.decisions), pin.tag, item.gates.min_age) == (None, "1.2.0", None)
+    assert {each.tag for each in rejections_of(item.decisions)} == {"1.3.0", "1.4.0"}
+
+
+def test_a_hold_of_an_application_that_ends_leaves_that_of_its_image_updater():
+    item = by_updater({"hold": "true"}, {"web.hold": '{"until":"2020-01-01T00:00:00Z"}'})
+    assert hold_of(in_force(item.decisions, 2_000_000_000.0))
+
+
+def test_a_decision_of_an_image_updater_that_cannot_be_read_stops_its_images():
+    made = updater(reference("*", image()))
+    made["metadata"]["annotations"] = {f"{OWN}hold": "maybe"}
+    found = run(application(), updaters=[made])
+    assert found.snapshot.subscriptions == ()
+    assert found.snapshot.problems

@@ -55,7 +55,7 @@ def test_a_list_of_windows_in_json_is_read():
         ({"web.window": "[" * 5000}, "wrong-type"),
         ({"web.window": "x" * 50_000}, "too-large"),
         ({"web.max-changes": "11/h"}, "rate"),
-        ({"web.group": "shop"}, "not-yet"),
+        ({"web.group": "shop and more"}, "proposal-group"),
         ({"web.follows": "argocd/staging/web"}, "wrong-type"),
         ({"web.follows": "{subscription: argocd/staging/web}"}, None),
         ({"web.follows": "{subscription: argocd/staging/web, healthy_for: two hours}"}, "duration"),

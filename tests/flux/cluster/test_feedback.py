@@ -30,8 +30,10 @@ from tests.flux.cluster.making import (
 )
 from updater.controller.objects import Sharing
 from updater.controller.options import ControllerOptions
+from updater.flux.cluster import heard
 from updater.flux.cluster.feedback import FluxFeedback, FluxHooks, FluxState
 from updater.flux.cluster.heard import FluxMemory
+from updater.flux.cluster.policy_status import refs_in
 from updater.flux.cluster.pruning import prune_object
 from updater.flux.cluster.repository_status import summarize
 from updater.flux.kinds import FINALIZER, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
@@ -246,6 +248,21 @@ def test_after_one_object_moved_only_what_reads_it_is_looked_at():
     fixed = replace(found.subscriptions[other.key], policy=PolicySpec(FIXED, {"tag": "1"}))
     held = replace(moved, subscriptions={**moved.subscriptions, other.key: fixed})
     assert memory.know(state(held), START).otherwise == [others, AUTOMATION]
+
+
+def test_the_status_of_a_policy_is_read_again_only_where_its_object_is_another_one(monkeypatch):
+    """Each status that comes back through the watch is a look at thousands of policies."""
+    read = []
+    monkeypatch.setattr(heard, "refs_in", lambda status: read.append(status) or refs_in(status))
+    memory, known = FluxMemory(), state(translation([repository()], [policy()], [automation()]))
+    memory.know(known, START)
+    memory.know(known, START)
+    assert len(read) == 1
+    told = {"latestRef": {"name": "ghcr.io/acme/web", "tag": "1.0.0"}}
+    moved = {key: replace(each, status=told) for key, each in known.policies.items()}
+    memory.know(replace(known, policies=moved), START)
+    assert len(read) == 2
+    assert str(memory.latest_of(moved)[WEB]) == "ghcr.io/acme/web:1.0.0"
 
 
 async def test_a_digest_that_is_kept_is_known_to_the_next_translation(stage):

@@ -15,9 +15,9 @@ import pytest
 
 from tests.flux.request.making import automation, latest_of, policy, render, repository, source, translate
 from tests.policies.selecting import listing
-from updater.engine.choose import SelectionRequest, choose, drive
 from updater.flux.request.translation import FluxOptions, FluxTranslator
 from updater.policies import build, build_filter
+from updater.policies.choose import SelectionRequest, choose, drive
 
 HERE = Path(__file__).parent
 CASES = json.loads((HERE.parent / "cases_flux.json").read_text(encoding="utf-8"))

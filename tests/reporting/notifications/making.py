@@ -11,7 +11,7 @@ from updater.model.image import parse_ref
 from updater.model.notification import NotifiedEvent
 from updater.model.outcome import Move, Outcome, Status
 from updater.model.release import Release, ReleaseVerdict, Workload
-from updater.model.report import ReleaseJudged
+from updater.model.report import ReleaseJudged, ReleaseProgressed
 from updater.model.written import Written
 from updater.reporting.metrics import Metrics
 from updater.reporting.notifications.desk import NotificationDesk, NotifyRoute
@@ -42,6 +42,13 @@ def judged(verdict=ReleaseVerdict.BAD, revision=COMMIT, key="web", workload="web
     release = Release(subscription=key, revision=revision, image=parse_ref("r.test/app:1.1.0"), began=at())
     workload = Workload("Deployment", "shop", workload) if workload else None
     return ReleaseJudged(release=release, workload=workload, verdict=verdict, reason="it crashes", seconds=1.0, at=at())
+
+
+def progressed(progress=None, revision=COMMIT, key="web"):
+    report = judged(revision=revision, key=key)
+    return ReleaseProgressed(
+        release=report.release, workload=report.workload, progress=progress, reason="it is paused", at=at(5.0)
+    )
 
 
 class ReceiverByHand:

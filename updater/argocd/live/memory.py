@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.documents.members import mapping_in
-from updater.model.decision import rfc3339
 from updater.model.gates import MOST_COUNTED
-from updater.model.view import PastCommit, place_sum
+from updater.model.moments import rfc3339
+from updater.model.view import NOTHING, PastCommit, place_sum, trailer_key
 from updater.settings.decisions import ANNOTATION_PREFIX, LONGEST_ANNOTATION
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 WRITTEN: Final = f"{ANNOTATION_PREFIX}written"
 BEFORE: Final = "before"
 MOST_ENTRIES: Final = 50
-_NOTHING: Final = "-"
 _TEXTS: Final = ("image", "old", "new", "at", "place")
 
 
@@ -45,7 +44,7 @@ def memory_steps(item: Mapping[str, Any], updates: Iterable[Update], now: float)
     """Return the JSON patch that notes *updates*, written to *item* at *now*."""
     entries = _entries(item)
     for update in updates:
-        key = " ".join(update.subscription.split())
+        key = trailer_key(update.subscription)
         before = _moments(entries.pop(key, {}), now)
         entries[key] = {
             "image": str(update.written_as),
@@ -93,7 +92,7 @@ def _when(text: Any) -> datetime | None:
 
 
 def _shown(tag: str | None, digest: object) -> str:
-    return "@".join(str(part) for part in (tag, digest) if part) or _NOTHING
+    return "@".join(str(part) for part in (tag, digest) if part) or NOTHING
 
 
 def _entries(item: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -101,6 +101,8 @@ class ApplicationWriter:
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Write every update in one JSON patch, whatever the number of commit specs; `WriteResult.revisions` has the new version.
 
+        What was taken back a moment ago is refused in a trial too, and shown by any other dry run.
+
         Raises `PushRefused` where a place that is to change says something else than in *view*, and `KubeError`. What
         the API server does not take is refused, update by update, and not tried again.
         """
@@ -109,7 +111,8 @@ class ApplicationWriter:
             self._behind[application] = item
         for _ in range(ATTEMPTS):
             live = await self._read(application)
-            plan = await (_plan_of(live, commits) if is_dry else self._plan(application, live, commits))
+            is_plain = is_dry and not any(commit.is_trial for commit in commits)
+            plan = await (_plan_of(live, commits) if is_plain else self._plan(application, live, commits))
             if is_dry or not plan.steps:
                 return plan.landed(is_dry=is_dry)
             try:

@@ -10,7 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.live.memory import WRITTEN
-from updater.argocd.request.layers import ApplicationRequest, FieldProblem, FieldRefused, ImageRequest, Setting, flaw_of, inherit
+from updater.argocd.request.layers import (
+    ApplicationRequest,
+    DecisionLevel,
+    FieldProblem,
+    FieldRefused,
+    ImageRequest,
+    Setting,
+    flaw_of,
+    inherit,
+)
 from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
@@ -20,7 +29,7 @@ from updater.settings.fields import nearest
 from updater.settings.gate_annotations import GATE_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from updater.argocd.request.layers import Place, Settings
 
@@ -38,7 +47,7 @@ WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
 OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", "proposal", *KINDS, *GATE_KEYS, *DELIVERY_KEYS)
 #: those that may stand on an ImageUpdater too
-OWN_OF_UPDATER: Final = ("proposal", *GATE_KEYS, *DELIVERY_KEYS)
+OWN_OF_UPDATER: Final = ("proposal", *KINDS, *GATE_KEYS, *DELIVERY_KEYS)
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 
@@ -75,32 +84,54 @@ def read_annotations(
     whole = {key.name: key.setting for key in keys if key.alias is None}
     return ApplicationRequest(
         asked_by=asked_by,
-        images=tuple(_with_settings(image, keys, whole) for image in images),
+        images=tuple(_with_settings(image, keys, whole, asked_by) for image in images),
         write_back={name: item for name, item in whole.items() if name in WRITE_BACK and item.value.strip()},
         flaws=tuple(flaws),
         refused=tuple(refused),
     )
 
 
-def own_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
-    """Return our own settings of one image, from annotations that some other object's image list goes with."""
+def with_own(
+    image: ImageRequest, annotations: Mapping[str, Any], origin: str, *, known: Sequence[str] = OWN, is_default: bool = False
+) -> ImageRequest:
+    """Return *image* with our own settings for it, from annotations of an object *origin* that does not list it.
+
+    With *is_default* they count where the image says nothing itself, else before what it says. Only those that are *known* count.
+    """
+    levels = [{name: item for name, item in level.items() if name in known} for level in _own_levels(annotations, image.alias)]
+    others = inherit(*map(_without_decisions, levels))
+    decided = _decided(levels, origin)
+    if is_default:
+        return replace(image, settings=inherit(image.settings, others), decided=(*image.decided, *decided))
+    return replace(image, settings=inherit(others, image.settings), decided=(*decided, *image.decided))
+
+
+def _own_levels(annotations: Mapping[str, Any], alias: str | None) -> tuple[dict[str, Setting], dict[str, Setting]]:
+    """Return our own settings of one image by its alias, and those of all images."""
     levels: tuple[dict[str, Setting], dict[str, Setting]] = ({}, {})
     for full, text in annotations.items():
         if full.startswith(OWN_PREFIX) and isinstance(text, str) and text.strip():
             owner, name = _split(full.removeprefix(OWN_PREFIX), OWN)
             if name and owner in {None, alias}:
                 levels[owner is None][name] = Setting(text, (*METADATA, full))
-    return inherit(*levels)
+    return levels
 
 
-def updater_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
-    """Return our own settings of one image from the annotations of the ImageUpdater that lists it."""
-    return {name: item for name, item in own_settings(annotations, alias).items() if name in OWN_OF_UPDATER}
+def _decided(levels: Iterable[Settings], origin: str) -> tuple[DecisionLevel, ...]:
+    found = ({kind: level[kind] for kind in KINDS if kind in level} for level in levels)
+    return tuple(DecisionLevel(origin=origin, settings=level) for level in found if level)
 
 
-def updater_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[FieldProblem]:
-    """Return what is wrong with our own annotations on an ImageUpdater whose images have *aliases*."""
-    flaws = own_flaws(annotations, aliases)
+def _without_decisions(level: Settings) -> Settings:
+    return {name: item for name, item in level.items() if name not in KINDS}
+
+
+def updater_flaws(annotations: Mapping[str, Any], aliases: set[str], *, is_open: bool) -> list[FieldProblem]:
+    """Return what is wrong with our own annotations on an ImageUpdater whose images have *aliases*.
+
+    With *is_open* it means images that Applications list too, whose aliases are not known here.
+    """
+    flaws = own_flaws(annotations, aliases, is_open=is_open)
     for full in annotations:
         name = _split(full.removeprefix(OWN_PREFIX), OWN)[1] if full.startswith(OWN_PREFIX) else None
         if name is not None and name not in OWN_OF_UPDATER:
@@ -110,12 +141,12 @@ def updater_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[Fie
     return flaws
 
 
-def own_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[FieldProblem]:
+def own_flaws(annotations: Mapping[str, Any], aliases: set[str], *, is_open: bool = False) -> list[FieldProblem]:
     """Return what is wrong with our own annotations beside the image list of another object, whose aliases are *aliases*."""
     flaws: list[FieldProblem] = []
     ours = {key: text for key, text in annotations.items() if key.startswith(OWN_PREFIX)}
     for full, setting in _texts(ours, METADATA, flaws):
-        key = _key(full, setting, aliases, flaws, is_open=False)
+        key = _key(full, setting, aliases, flaws, is_open=is_open)
         flaws += [flaw for flaw in (_value_flaw(key) if key else None,) if flaw]
     return flaws
 
@@ -237,10 +268,10 @@ def _value_flaw(key: _Key) -> FieldProblem | None:
     return None
 
 
-def _with_settings(image: ImageRequest, keys: Sequence[_Key], whole: Mapping[str, Setting]) -> ImageRequest:
+def _with_settings(image: ImageRequest, keys: Sequence[_Key], whole: Mapping[str, Setting], origin: str) -> ImageRequest:
     own = {key.name: key.setting for key in keys if key.alias is not None and key.alias == image.alias}
     if "tag-match" in own:
         own.setdefault("allow-tags", own.pop("tag-match"))
     shared = {name: setting for name, setting in whole.items() if name in EVERYWHERE or name in OWN}
     levels = [{name: item for name, item in level.items() if item.value.strip()} for level in (own, shared)]
-    return replace(image, settings=inherit(*levels))
+    return replace(image, settings=inherit(*map(_without_decisions, levels)), decided=_decided(levels, origin))

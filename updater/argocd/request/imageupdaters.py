@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.request import fields
-from updater.argocd.request.annotations import own_flaws, own_settings, read_annotations, updater_flaws, updater_settings
+from updater.argocd.request.annotations import OWN_OF_UPDATER, own_flaws, read_annotations, updater_flaws, with_own
 from updater.argocd.request.fields import FieldReader, read_pull_request
 from updater.argocd.request.layers import (
     ApplicationRequest,
@@ -29,6 +29,7 @@ from updater.documents.members import mapping_in
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 from updater.policies.globs import name_matcher
+from updater.settings.decisions import ANNOTATION_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,12 +64,13 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageUpdater:
-    """One object: its references, the most exact first, and what is wrong in it."""
+    """One object: its references, the most exact first, what is wrong in it, and *own*, its annotations."""
 
     namespace: str
     name: str
     references: tuple[Reference, ...]
     flaws: tuple[FieldProblem, ...] = ()
+    own: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         return f"{KIND} {self.namespace}/{self.name}"
@@ -86,15 +88,17 @@ class ImageUpdater:
             return None
         if reference.has_annotations:
             found = read_annotations(application.annotations, asked_by=f"Application {application}")
-            images = tuple(replace(image, settings={**image.settings, **reference.verification}) for image in found.images)
-            return replace(found, images=images)
-        images = tuple(
-            replace(image, settings=inherit(own_settings(application.annotations, image.alias), image.settings))
-            for image in reference.images
-        )
+            listed = (replace(image, settings={**image.settings, **reference.verification}) for image in found.images)
+            return replace(found, images=tuple(map(self._with_defaults, listed)))
+        ours = f"Application {application}"
+        images = tuple(with_own(self._with_defaults(image), application.annotations, ours) for image in reference.images)
         return ApplicationRequest(
             asked_by=str(self), images=images, refused=reference.refused, write_back=reference.write_back, flaws=self.flaws
         )
+
+    def _with_defaults(self, image: ImageRequest) -> ImageRequest:
+        """Return *image* with what annotations on this object say of it; the Application's own count before them."""
+        return with_own(image, self.own, str(self), known=OWN_OF_UPDATER, is_default=True)
 
     def flaws_of(self, application: Application) -> list[FieldProblem]:
         """Return what is wrong with our own annotations on an Application whose images stand here."""
@@ -118,28 +122,22 @@ def read_image_updater(item: Mapping[str, Any], *, namespace: str = "") -> Image
     shared = _Shared.read(reader, spec, ("spec",))
     annotations = mapping_in(metadata, "annotations")
     references = [
-        _with_own(found, annotations)
+        found
         for index, entry in reader.items(spec, "applicationRefs", ("spec",))
         if (found := _reference(reader, entry, ("spec", "applicationRefs", index), shared)) is not None
     ]
     if not references and not reader.flaws:
         reader.add(("spec", "applicationRefs"), "no-reference", "no Application is named", "write applicationRefs")
     aliases = {image.alias for found in references for image in found.images if image.alias}
-    reader.flaws += updater_flaws(annotations, aliases)
+    is_open = any(found.has_annotations for found in references)
+    reader.flaws += updater_flaws(annotations, aliases, is_open=is_open)
     return ImageUpdater(
         namespace=str(metadata.get("namespace") or namespace),
         name=str(metadata.get("name") or ""),
         references=tuple(sorted(references, key=lambda reference: -reference.score)),
         flaws=tuple(dict.fromkeys(reader.flaws)),
+        own={name: text for name, text in annotations.items() if name.startswith(ANNOTATION_PREFIX)},
     )
-
-
-def _with_own(reference: Reference, annotations: Mapping[str, Any]) -> Reference:
-    """Return *reference* with what our own annotations on the object say of its images."""
-    images = tuple(
-        replace(image, settings={**image.settings, **updater_settings(annotations, image.alias)}) for image in reference.images
-    )
-    return replace(reference, images=images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,13 +75,25 @@ def flaw_of(error: UpdaterError, place: Place) -> FieldProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionLevel:
+    """What annotations of one object, *origin*, say of people's decisions: by alias, or of all its images."""
+
+    origin: str
+    settings: Settings = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """One image that somebody listed: ``[alias=]image[:constraint]``, and everything said of it, by canonical key."""
+    """One image that somebody listed: ``[alias=]image[:constraint]``, and everything said of it, by canonical key.
+
+    What people decided stands in *decided*, the most exact level first: it adds up, where other settings replace each other.
+    """
 
     alias: str | None
     text: str
     place: Place
     settings: Settings = field(default_factory=dict, hash=False)
+    decided: tuple[DecisionLevel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

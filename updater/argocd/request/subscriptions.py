@@ -30,9 +30,9 @@ from updater.model.subscription import (
     Variant,
 )
 from updater.policies.globs import name_matcher
-from updater.settings.decisions import KINDS
+from updater.settings.decisions import join_levels
 from updater.settings.delivery_annotations import DELIVERY_KEYS, ON_BAD, with_delivery
-from updater.settings.gate_annotations import GATE_KEYS, with_gates
+from updater.settings.gate_annotations import GATE_KEYS, GROUP, with_gates
 from updater.settings.proposals import ProposalSettings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ GIT_ONLY: Final = tuple(key for key in WRITE_BACK if key != "write-back-method")
 NOT_LIVE: Final = "not-live"
 _WITHOUT_CONSTRAINT: Final = frozenset({"latest", "name"})
 UNKNOWN_TYPE: Final = "application-type"
-_WAITING: Final = frozenset({NOT_LIVE, UNKNOWN_TYPE, "annotations-unused", "not-yet"})
+_WAITING: Final = frozenset({NOT_LIVE, UNKNOWN_TYPE, "annotations-unused", "not-yet", GROUP})
 #: who commits for the peer's objects where nobody says otherwise: the defaults of its --git-commit-user and --git-commit-email
 PEER_AUTHOR: Final = CommitSpec(name="argocd-image-updater", email="noreply@argoproj.io")
 _IN_NAMESPACE: Final = frozenset({"secret", "pullsecret"})
@@ -87,7 +87,8 @@ class ImageTranslation:
     """What becomes of one listed image: its subscription, or the *code* and *sentence* that say why there is none.
 
     *application* is ``namespace/name``, *image* the entry as listed; *asked_by* the object that lists it. *writer* is the key
-    of the subscription that writes the same to the same place, where there is one. *hint* is what helps.
+    of the subscription that writes the same to the same place, where there is one. *hint* is what helps, *group* the
+    group of images of this Application that it is a member of.
     """
 
     application: str
@@ -99,6 +100,7 @@ class ImageTranslation:
     hint: str = ""
     subscription: Subscription | None = None
     writer: str = ""
+    group: str = ""
 
 
 def answer_image(
@@ -121,6 +123,7 @@ def answer_image(
         sentence=absence if subscription is None else _said(subscription, image, request.write_back),
         code=NOT_LIVE if absence else None,
         subscription=subscription,
+        group=_group(application, image),
     )
     unused = _unused_constraint(image, listed, policy)
     return answer, (unused,) if unused else ()
@@ -165,7 +168,15 @@ def refused(application: Application, request: ApplicationRequest, image: ImageR
         sentence=flaw.message,
         code=flaw.code,
         hint=flaw.hint,
+        group=_group(application, image),
     )
+
+
+def _group(application: Application, image: ImageRequest) -> str:
+    """Return the group that an image is a member of, "" for none: a name means images of one Application alone."""
+    asked = image.settings.get(GROUP)
+    name = asked.value.strip() if asked is not None and isinstance(asked.value, str) else ""
+    return f"{application}/{name}" if name and name.lower() != "none" else ""
 
 
 def refusal(answer: ImageTranslation) -> Outcome:
@@ -215,8 +226,8 @@ def _subscription(
         interval=_interval(settings, defaults),
         credential=_credential(settings, application, defaults),
         delivery=_delivery(settings, request.write_back, application, defaults),
-        gates=_gates(settings, request.write_back, defaults),
-        decisions=_decisions(settings, key, application),
+        gates=replace(_gates(settings, request.write_back, defaults), group=_group(application, image) or None),
+        decisions=_decisions(image, key),
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
 
@@ -263,14 +274,15 @@ def key_of(application: Application, image: ImageRequest, listed: AliasedImage) 
     return f"{application}/{image.alias or listed.image.spelled}"
 
 
-def _decisions(settings: Settings, key: str, application: Application) -> tuple[Decision, ...]:
+def _decisions(image: ImageRequest, key: str) -> tuple[Decision, ...]:
     """Read what people decided about an image; what cannot be read ends the image, so that nothing is written."""
-    found: list[Decision] = []
-    for kind in KINDS:
-        if kind in settings:
-            where = f"{KIND} {application} {settings[kind].name}"
-            found += settings[kind].read(partial(values.read_decision, kind, key=key, where=where))
-    return tuple(found)
+    return join_levels(
+        {
+            kind: said.read(partial(values.read_decision, kind, key=key, where=f"{level.origin} {said.name}"))
+            for kind, said in level.settings.items()
+        }
+        for level in image.decided
+    )
 
 
 def _check_built(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from updater.argocd.request.application import ApplicationImages, ObjectProblem, translate_application
 from updater.argocd.request.applications import read_application
+from updater.argocd.request.groups import whole_groups
 from updater.argocd.request.head_names import HeadNames
 from updater.argocd.request.imageupdaters import read_image_updater
 from updater.argocd.request.subscriptions import ImageTranslation, TranslationDefaults
@@ -146,6 +147,7 @@ def join(
     """Put the parts together: one place is written by one subscription, or by several that want the same."""
     parts, updaters = tuple(parts), tuple(updaters)
     answers, clashes = without_doubles(naming(answer for part in parts for answer in part.answers), precedence)
+    answers = whole_groups(answers)
     wrong = [ObjectProblem(origin=str(updater), flaw=flaw) for updater in updaters for flaw in updater.flaws]
     findings = tuple(dict.fromkeys([*wrong, *(finding for part in parts for finding in part.findings), *clashes]))
     selected: dict[str, list[str]] = {f"{updater.namespace}/{updater.name}": [] for updater in updaters}

@@ -14,9 +14,9 @@ from updater.flux.cluster.status_fields import (
     fault_verdict,
     is_time_due,
     new_generation,
-    rfc3339,
     status_to_write,
 )
+from updater.model.moments import rfc3339
 from updater.model.problem import Problem
 
 if TYPE_CHECKING:

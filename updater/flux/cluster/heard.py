@@ -70,6 +70,7 @@ class FluxMemory:
         self._scans: dict[Key, RepositoryScan] = {}
         self._reflections: dict[Key, Reflection] = {}
         self._refs: dict[Key, PolicyRefs] = {}
+        self._read: dict[Key, tuple[KeptObject, PolicyRefs]] = {}
         self._images: dict[Key, tuple[KeptObject | PolicyRefs, ImageRef | None]] = {}
         self._owed: dict[Key, str] = {}
         self._landings: dict[Key, AutomationLanding] = {}
@@ -92,10 +93,13 @@ class FluxMemory:
             self._forget(before, now, at)
             unscanned = _new_scans(before, now, self._scans)
             otherwise = _otherwise(before, now, fixed ^ self.index.fixed)
+        read, self._read = self._read, {}
         for key, kept in state.policies.items():
             if key in self._reflections and key not in self._owed:
                 continue
-            said = refs_in(kept.status)
+            known = read.get(key)  # thousands of statuses are not read again at each look
+            self._read[key] = known = known if known is not None and known[0] is kept else (kept, refs_in(kept.status))
+            said = known[1]
             if not self._owes(key, kept) or self._refs.get(key) == said:
                 self._owed.pop(key, None)
                 if key not in self._reflections:  # another controller may still select

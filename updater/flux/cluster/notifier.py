@@ -12,15 +12,14 @@ import asyncio
 import json
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.work import repeat
 from updater.errors import KubeError
-from updater.flux.cluster.status_fields import rfc3339
 from updater.flux.kinds import IMAGE_UPDATE_AUTOMATION
 from updater.http.exchange import HttpFailure, HttpRequest
 from updater.http.limits import Patience
+from updater.model.moments import rfc3339
 
 if TYPE_CHECKING:
     from updater.controller.objects import KeptObject
@@ -140,17 +139,13 @@ class Notifier:
         body: dict[str, Any] = {
             "involvedObject": {name: value for name, value in involved.items() if value},
             "severity": "error" if event.weight == "Warning" else "info",
-            "timestamp": _now(self._options),
+            "timestamp": rfc3339(self._options.surroundings.wall()),
             "message": event.message if len(event.message) <= LONGEST_MESSAGE else f"{event.message[: LONGEST_MESSAGE - 3]}...",
             "reason": event.reason,
             "reportingController": _AUTOMATION if ref.kind == IMAGE_UPDATE_AUTOMATION else _REFLECTOR,
             "reportingInstance": self._address.instance,
         }
         return body | ({"metadata": dict(event.annotations)} if event.annotations else {})
-
-
-def _now(options: ControllerOptions) -> str:
-    return rfc3339(datetime.fromtimestamp(options.surroundings.wall(), UTC))
 
 
 def _failure(message: str, code: str) -> KubeError:

@@ -18,9 +18,9 @@ from updater.flux.cluster.status_fields import (
     status_to_write,
 )
 from updater.flux.request.requests import DigestReflection
-from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageRef, is_tag, parse_digest, parse_name
 from updater.model.selection import Code
+from updater.policies.guards import INCOMPLETE_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

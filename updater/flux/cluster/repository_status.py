@@ -17,10 +17,10 @@ from updater.flux.cluster.status_fields import (
     fault_verdict,
     is_time_due,
     new_generation,
-    rfc3339,
     status_to_write,
 )
 from updater.model.image import DOCKER_HUB
+from updater.model.moments import rfc3339
 from updater.policies.filters import searches_any
 
 if TYPE_CHECKING:

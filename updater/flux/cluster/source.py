@@ -99,6 +99,7 @@ class FluxSource:
             surroundings=surroundings,
         )
         self._known = {kind: KnownItems() for kind in KINDS}
+        self._crossing: tuple[Mapping[Key, Any], set[str]] = ({}, set())
         self._digests = DigestRounds(self._reflect, surroundings)
         self.translation = FluxTranslation()
         self.count = 0
@@ -166,7 +167,9 @@ class FluxSource:
         """Return the snapshot of what is known; the very same one where nothing changed that anybody reads."""
         kept = {kind: known.of(self._kinds[kind]) for kind in KINDS}
         items = {kind: self._known[kind].renew(kept[kind]) for kind in KINDS}
-        labels = await self._parts.labels.of(crossing(items[IMAGE_POLICY]))
+        if items[IMAGE_POLICY] is not self._crossing[0]:
+            self._crossing = items[IMAGE_POLICY], crossing(items[IMAGE_POLICY])
+        labels = await self._parts.labels.of(self._crossing[1])
         repositories, policies, automations, sources = (tuple(items[kind].values()) for kind in KINDS)
         latest = self._parts.feedback.latest_of(kept[IMAGE_POLICY])
         # thousands of policies take a second the first time: probes and the Lease must not wait for them

@@ -6,7 +6,7 @@ https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,11 +77,6 @@ def fault_verdict(fault: ObjectFault, progress: str = IN_PROGRESS) -> Verdict:
     """Return how an object stands whose *fault* ends it before any work."""
     end = End.STALLED if fault.is_stalled else End.FAILED
     return Verdict(end=end, reason=fault.reason, message=fault.message, progress=progress)
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return *moment* as Kubernetes writes times."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_time_due(text: object, interval: float, now: str) -> bool:

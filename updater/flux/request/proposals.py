@@ -14,6 +14,7 @@ from updater.documents.members import mapping_in
 from updater.errors import ConfigError
 from updater.model.publishing import ProposalScope
 from updater.settings.annotated import PROPOSAL, read_annotated_proposal
+from updater.settings.annotation_keys import is_known
 from updater.settings.proposals import ProposalPlace, ProposalSettings, proposal_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def read_proposal(metadata: Mapping[str, Any]) -> ProposalSettings | None:
     annotations = mapping_in(metadata, "annotations")
     prefix, _, name = PROPOSAL.rpartition("/")
     ours = [key.removeprefix(f"{prefix}/") for key in annotations if key.startswith(f"{prefix}/") and key != PROPOSAL]
+    ours = [own for own in ours if not is_known(own)]
     if meant := get_close_matches(name, ours, n=1):
         # what was meant as a pull request must not become a push to the branch
         raise ConfigError(f"{prefix}/{meant[0]} is not known", hint=f"did you mean {name!r}?", code="unknown-key")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.documents.members import mapping_in
 from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.automations import complete, read_automation
-from updater.flux.request.decisions import decisions_in, delivery_in, gates_in
+from updater.flux.request.decisions import AnnotatedPolicy, own_annotations
 from updater.flux.request.dependencies import dependency_fault
 from updater.flux.request.git_repositories import read_git_repository
 from updater.flux.request.image_policies import read_image_policy
@@ -26,11 +26,13 @@ from updater.flux.request.subscriptions import subscription_for, with_targets, w
 from updater.flux.request.template_trials import TemplateTrials
 from updater.model.gates import NO_GATES, GateRules
 from updater.model.snapshot import ScanRequest, Snapshot
+from updater.settings.annotated import PROPOSAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from updater.flux.request.automations import AutomationDraft, TryTemplate
+    from updater.flux.request.decisions import OwnAnnotations
     from updater.flux.request.reading import FluxObject
     from updater.flux.request.requests import (
         AutomationRequest,
@@ -89,10 +91,11 @@ class _Policy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LinkedPolicy:
-    """An ImagePolicy with its ImageRepository; *subscription* is without targets."""
+    """An ImagePolicy with its ImageRepository; *subscription* is without targets, and without what the annotations *own* say."""
 
     request: ImagePolicyRequest
     subscription: Subscription | None
+    own: OwnAnnotations
     problems: tuple[Problem, ...]
 
 
@@ -102,6 +105,22 @@ class _LinkedAutomation:
 
     draft: AutomationDraft
     request: AutomationRequest
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Where an automation writes, and what its annotations say of the policies that it writes."""
+
+    target: Target
+    said: OwnAnnotations
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenPolicy:
+    """The whole subscription of a policy, and what is wrong with the annotations that speak of it."""
+
+    subscription: Subscription
     problems: tuple[Problem, ...]
 
 
@@ -123,8 +142,9 @@ class FluxTranslator:
         self._linked: Memo[_LinkedPolicy] = Memo()
         self._completed: Memo[_LinkedAutomation] = Memo()
         self._selected: Memo[AutomationRequest] = Memo()
-        self._writers: Memo[Target | None] = Memo()
-        self._written: Memo[Subscription] = Memo()
+        self._writers: Memo[_Writer | None] = Memo()
+        self._written: Memo[_WrittenPolicy] = Memo()
+        self._astray: Memo[tuple[Problem, ...]] = Memo()
         self._labels: dict[str, Labels] = {}
         self._latest: Mapping[Key, ImageRef] = _NO_IMAGES
         self._members: dict[str, tuple[tuple[Key, Item], ...]] = {}
@@ -159,7 +179,11 @@ class FluxTranslator:
         known = self._sources.renew(sources, _read_source)
         completed = self._complete(drafts, known)
         selected = self._select(completed, self._policies_by_namespace(chosen))
-        subscriptions = self._subscribe(policies, selected)
+        written = self._subscribe(policies, selected, completed)
+        wanted: dict[Key, tuple[object, ...]] = {key: (completed[key], each) for key, each in selected.items()}
+        astray = self._astray.renew(wanted, _astray)
+        subscriptions = {key: each.subscription for key, each in written.items()}
+        of_objects = [each.problems for kind in (repositories, policies, completed, written) for each in kind.values()]
         self._given = given
         self._last = FluxTranslation(
             repositories={key: each.request for key, each in repositories.items()},
@@ -167,7 +191,7 @@ class FluxTranslator:
             automations=selected,
             sources=known,
             subscriptions=subscriptions,
-            snapshot=self._snapshot(subscriptions, repositories, policies, completed),
+            snapshot=self._snapshot(subscriptions, repositories, (*of_objects, *astray.values())),
         )
         return self._last
 
@@ -202,14 +226,7 @@ class FluxTranslator:
         fault = dependency_fault(policy.item, policy.request, asked, labels, crosses_namespaces=crosses)
         request = replace(policy.request, fault=fault)
         subscription = subscription_for(request, asked, since=policy.item.since)
-        if subscription is None:
-            return _LinkedPolicy(request, subscription, _problems(policy.item, fault))
-        decisions, wrong = decisions_in(policy.item, subscription.key)
-        rules, held, flaws = gates_in(policy.item, subscription.key, self._options.gates)
-        delivery, unread, unfit = delivery_in(policy.item, subscription.key, self._options.delivery)
-        decided = replace(subscription, gates=rules, delivery=delivery, decisions=(*decisions, *held, *unread))
-        wrong = (*wrong, *flaws, *unfit)
-        return _LinkedPolicy(request, decided, (*_problems(policy.item, fault), *wrong))
+        return _LinkedPolicy(request, subscription, own_annotations(policy.item), _problems(policy.item, fault))
 
     def _complete(
         self, drafts: Mapping[Key, AutomationDraft], sources: Mapping[Key, GitRepositoryRequest]
@@ -237,35 +254,42 @@ class FluxTranslator:
         return self._selected.renew(wanted, _selected_automation)
 
     def _subscribe(
-        self, policies: Mapping[Key, _LinkedPolicy], automations: Mapping[Key, AutomationRequest]
-    ) -> dict[Key, Subscription]:
+        self,
+        policies: Mapping[Key, _LinkedPolicy],
+        automations: Mapping[Key, AutomationRequest],
+        completed: Mapping[Key, _LinkedAutomation],
+    ) -> dict[Key, _WrittenPolicy]:
         """Return the subscription of each policy that has one, with a target for each automation that writes it."""
-        writers: dict[Key, list[Target]] = defaultdict(list)
-        for key, writer in self._writers.renew({key: (each,) for key, each in automations.items()}, writer_for).items():
+        writers: dict[Key, list[_Writer]] = defaultdict(list)
+        asked: dict[Key, tuple[object, ...]] = {key: (each, completed[key]) for key, each in automations.items()}
+        for key, writer in self._writers.renew(asked, _writer).items():
             if writer is not None:
                 for policy_key in automations[key].policies:
                     writers[policy_key].append(writer)
         wanted: dict[Key, tuple[object, ...]] = {
-            key: (policy.subscription, *writers.get(key, ()))
-            for key, policy in policies.items()
-            if policy.subscription is not None
+            key: (policy, *writers.get(key, ())) for key, policy in policies.items() if policy.subscription is not None
         }
-        return self._written.renew(wanted, with_targets)
+        return self._written.renew(wanted, self._written_policy)
+
+    def _written_policy(self, policy: _LinkedPolicy, *writers: _Writer) -> _WrittenPolicy:
+        asked = policy.subscription
+        assert asked is not None  # noqa: S101 - only those that have one are written
+        annotated = AnnotatedPolicy(asked.key, policy.own, [each.said for each in writers])
+        decided, problems = annotated.subscription(asked, self._options.gates, self._options.delivery)
+        return _WrittenPolicy(with_targets(decided, *(each.target for each in writers)), problems)
 
     def _snapshot(
         self,
         subscriptions: Mapping[Key, Subscription],
         repositories: Mapping[Key, _Repository],
-        policies: Mapping[Key, _LinkedPolicy],
-        automations: Mapping[Key, _LinkedAutomation],
+        wrong: Iterable[tuple[Problem, ...]],
     ) -> Snapshot:
         """Return the snapshot, the one before where nothing in it moved."""
         before = self._last.snapshot
-        wrong = [each.problems for kind in (repositories, policies, automations) for each in kind.values()]
         made = Snapshot(
             subscriptions=tuple(subscriptions.values()),
             scans=tuple(each.scan for each in repositories.values() if each.scan),
-            problems=tuple(problem for found in wrong for problem in found),
+            problems=tuple(dict.fromkeys(problem for found in wrong for problem in found)),
         )
         return before if made == before else made
 
@@ -296,6 +320,20 @@ def _read_policy(item: Item, latest: ImageRef | None) -> _Policy:
 def _linked_automation(draft: AutomationDraft, source: GitRepositoryRequest | None) -> _LinkedAutomation:
     request = complete(draft, source)
     return _LinkedAutomation(draft, request, _problems(draft.item, request.fault))
+
+
+def _writer(automation: AutomationRequest, linked: _LinkedAutomation) -> _Writer | None:
+    target = writer_for(automation)
+    return None if target is None else _Writer(target, _own(linked.draft))
+
+
+def _own(draft: AutomationDraft) -> OwnAnnotations:
+    return own_annotations(draft.item, except_for=PROPOSAL)
+
+
+def _astray(linked: _LinkedAutomation, automation: AutomationRequest) -> tuple[Problem, ...]:
+    """Return what is wrong with annotations that name no policy of the automation."""
+    return tuple(_own(linked.draft).astray({name for _, name in automation.policies}))
 
 
 def _selected_automation(automation: _LinkedAutomation, members: tuple[tuple[Key, Item], ...]) -> AutomationRequest:

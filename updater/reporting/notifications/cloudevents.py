@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -17,6 +16,7 @@ import orjson
 from updater.http.exchange import Allowance, FailureKind, HttpFailure, HttpRequest
 from updater.http.masking import masked
 from updater.model.credential import read_token
+from updater.model.moments import rfc3339
 from updater.model.text import printable_data
 from updater.reporting.notifications.queue import NotifyError
 
@@ -108,7 +108,7 @@ def events_of(notice: Notice) -> Iterator[dict[str, Any]]:
                 "id": _id(notice.at, event, data),
                 "source": SOURCE,
                 "type": TEST_TYPE if notice.is_test else TYPE_PREFIX + event,
-                "time": _moment(notice.at),
+                "time": rfc3339(notice.at, "milliseconds"),
                 "datacontenttype": "application/json",
                 **({"subject": data["destination"]} if destination else {}),
                 "data": data,
@@ -145,10 +145,6 @@ def _change(change: Change) -> dict[str, Any]:
 def _id(at: datetime, event: str, data: Mapping[str, Any]) -> str:
     content = orjson.dumps([at.isoformat(), event, data])
     return hashlib.sha256(content).hexdigest()[:32]
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from updater.model.moments import rfc3339
 from updater.model.notification import NotifiedEvent
 from updater.model.outcome import Move
 from updater.model.update import Change
@@ -62,7 +63,7 @@ def _data(notice: Notice, dialect: TextDialect, route: str) -> Struct:
         ("Route", dialect.escape(route)),
         ("Title", dialect.escape(title_of(notice))),
         ("Text", text_of(notice, dialect)),
-        ("At", notice.at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")),
+        ("At", rfc3339(notice.at)),
         ("IsTest", notice.is_test),
         ("Lost", notice.lost),
         ("Destinations", [dialect.escape(text) for text in notice.destinations]),

@@ -15,11 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from updater import __version__
+from updater.model.moments import rfc3339
 from updater.model.outcome import Status
+from updater.reporting.plain import told
 from updater.web.fleet import UNKNOWN
 from updater.web.keys import path_of_key
 from updater.web.page.assets import asset_address
-from updater.web.plain import moment, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,7 @@ def stamp(at: datetime | None, now: datetime) -> Markup:
     """Return an element of a moment; a dash where it is not known."""
     if at is None:
         return Markup('<span class="none">–</span>')
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment(at), clock(at), ago(at, now))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(rfc3339(at), clock(at), ago(at, now))
 
 
 def version_of(written: str) -> str:
@@ -126,7 +127,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(row_id=row_id, address=address_of, web_link=web_link, version=version_of, clock=clock, moment=moment)
+    made.filters.update(row_id=row_id, address=address_of, web_link=web_link, version=version_of, clock=clock, moment=rfc3339)
     made.globals.update(asset=asset_address, program_version=__version__, stamp=stamp, home=HOME, live=LIVE, health_part=HEALTH)
     return made
 

@@ -24,13 +24,17 @@ LONGEST_WORDS: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryCall:
-    """The Canary that a hook is about, its phase, and the words of an event; *is_warning* where Flagger warns."""
+    """The Canary that a hook is about, its phase, and the words of an event; *is_warning* where Flagger warns.
+
+    It is in the cluster of *context*, "" for that of updater.
+    """
 
     namespace: str
     name: str
     phase: str = ""
     words: str = ""
     is_warning: bool = False
+    context: str = ""
 
 
 def canary_of(document: Any) -> CanaryCall:
@@ -44,6 +48,7 @@ def canary_of(document: Any) -> CanaryCall:
         phase=printable(text_at(document, "phase")[:LONGEST_NAME]),
         words=printable(text_at(document, "metadata", "eventMessage")[:LONGEST_WORDS]),
         is_warning=text_at(document, "metadata", "eventType") == "Warning",
+        context=text_at(document, "metadata", "context"),
     )
 
 
