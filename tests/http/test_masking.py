@@ -118,3 +118,42 @@ def test_masking_a_long_text_takes_bounded_work():
     for _ in range(3):
         text = base64.b64encode(text.encode()).decode()
     assert masked(text[:65_536], SECRETS) == text[:65_536]
+
+
+WRAPPED = {
+    "base64 in lines": lambda text: "\r\n ".join(_cut(base64.b64encode(text.encode()).decode(), 8)),
+    "base64 in words": lambda text: " ".join(_cut(base64.b64encode(text.encode()).decode(), 4)),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "base32 of a sentence": lambda text: base64.b32encode(f"sent {text}.".encode()).decode().lower(),
+    "hex with colons": lambda text: text.encode().hex(":"),
+    "hex with spaces": lambda text: text.encode().hex(" "),
+    "quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in text.encode()),
+    "octal": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
+    "escapes in braces": lambda text: "".join(f"\\u{{{ord(char):x}}}" for char in text),
+    "html without an end": lambda text: "".join(f"&#{ord(char)}" for char in text),
+    "html by name": lambda text: text.replace("/", "&sol;").replace("+", "&plus;").replace("-", "&#45;"),
+    "letters apart": " ".join,
+    "invisible signs": "\u200b".join,
+    "two bytes a letter": lambda text: text.encode("utf-16-le").decode("latin-1"),
+    "base64 of two bytes a letter": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+    "full width": lambda text: "".join(chr(ord(char) + 0xFEE0) for char in text),
+}
+
+
+def _cut(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+@pytest.mark.parametrize("form", WRAPPED)
+def test_a_secret_in_lines_in_pieces_or_in_another_alphabet_is_not_repeated(form):
+    secret = "Xk7/+hunter22-token"
+    text = WRAPPED[form](secret)
+    shown = masked(f"it said: {text} !", [secret])
+    assert shown.startswith("it said: ")
+    assert MASK in shown
+    assert shown.endswith(" !")
+    assert len(shown) <= len("it said:  !") + len(MASK) + 12  # what stands beside it in base32
+
+
+def test_short_secrets_are_not_sought_across_words():
+    assert masked("the answer", ["thea"]) == "the answer"

@@ -31,6 +31,11 @@ _HOST: Final = re.compile(r"[a-z0-9._-]+")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: what a DNS64 makes of public IPv4 addresses
 _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")  # RFC 4291 §2.5.5.1, deprecated and still routed to IPv4 by some
 _NOBODY: Final[Mapping[str, Connection]] = MappingProxyType({})
+# not public by the registries of IANA, whatever the version of Python says
+_NOT_PUBLIC: Final = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16"))
+)
+_ISATAP: Final = 0x5EFE  # RFC 5214 §6.1: the last 32 bits behind it are an IPv4 address
 PRIVATE_HINT: Final = "if you trust that place, list it in private_hosts of this registry, or set its url to where it really is"
 _HARMLESS_QUERY: Final = frozenset({"n", "last", "service", "scope", "client_id", "artifactType"})
 
@@ -209,9 +214,12 @@ def is_spared(host: str, networks: str) -> bool:
 
 
 def _is_public(address: _Address) -> bool:
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+        is_isatap = int(address) >> 32 & 0xFDFFFFFF == _ISATAP
+        if is_isatap or address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _is_public(inner)
@@ -221,10 +229,9 @@ def _is_public(address: _Address) -> bool:
 
 
 def _address(name: str) -> _Address | None:
-    try:
-        return ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        address = ipaddress.ip_address(name.partition("%")[0])
+        return address if "%" not in name or address.version == 6 else None  # only IPv6 has zones
     try:  # the resolver reads 127.1, 0x7f.1 and 2130706433 as addresses too
         return ipaddress.IPv4Address(socket.inet_aton(name)) if _HOST.fullmatch(name) else None
     except (OSError, ValueError):

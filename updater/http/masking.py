@@ -1,8 +1,9 @@
 """Find a credential that was sent to a server in the server's text, in every encoding.
 
-A server may repeat a credential as it was sent, percent-encoded, escaped for JSON or HTML, as hex, as base64 at any offset,
-or as one of these inside another. So a text is read in each of these ways, to a bounded depth, and what is found in a reading
-is traced back to the characters that it was read from. Letters count in either case: some names are lower-cased on the way.
+A server may repeat a credential as it was sent, percent-encoded, escaped for JSON, HTML or mail, as hex, as base64 or base32 at
+any offset, in lines, or as one of these inside another. So a text is read in each of these ways, to a bounded depth, and what
+is found in a reading is traced back to the characters that it was read from. Letters count in either case and width: some names
+are lower-cased on the way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import binascii
 import html
 import re
+import sys
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -21,15 +23,21 @@ MASK: Final = "•••"
 SHORTEST: Final = 4  # a shorter one would be found inside ordinary words
 _SHORTEST_ECHO: Final = 12  # below that, a tag may hold the same text by chance
 _DEEPEST: Final = 3
+_LONGEST_WRAPPED: Final = 8192  # joined, a longer text is one long run of base64, and what is told of a server is shorter
 SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-updater-person"})
 _ESCAPES: Final = (  # each is a reading of its own: a secret may hold what another one would read as an escape
     re.compile(r"%[0-9a-f]{2}", re.IGNORECASE),
-    re.compile(r"\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^ux]", re.IGNORECASE | re.DOTALL),
-    re.compile(r"&#x[0-9a-f]{1,6};|&#[0-9]{1,7};|&(?:amp|lt|gt|quot|apos);", re.IGNORECASE),
+    re.compile(r"\\u[0-9a-f]{4}|\\u\{[0-9a-f]{1,6}\}|\\x[0-9a-f]{2}|\\[0-3][0-7]{2}|\\[^ux]", re.IGNORECASE | re.DOTALL),
+    re.compile(r"&#x[0-9a-f]{1,6};?|&#[0-9]{1,7};?|&[a-z]{2,8};", re.IGNORECASE),
+    re.compile(r"=[0-9a-f]{2}", re.IGNORECASE),  # quoted-printable
 )
+_BETWEEN: Final = re.compile(
+    "[\\s\\x00:\u00ad\u200b-\u200d\u2060\ufeff]+"
+)  # what wraps long lines, and stands between bytes in hex
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{6,}")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{8,}")
 _STANDARD: Final = str.maketrans("-_", "+/")
+_NARROW: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)}  # full-width letters and digits
 
 Span = tuple[int, int]
 
@@ -97,6 +105,10 @@ def _forms(secret: str) -> Iterator[str]:
         for text in (secret, secret.upper(), secret.lower()):  # as bytes look after one of the readings
             yield text.encode(errors="surrogateescape").decode("latin-1")
     yield data.hex()
+    for before in range(5):
+        known = base64.b32encode(bytes(before) + data).decode()[(before * 8 + 4) // 5 : (before + len(data)) * 8 // 5]
+        if len(known) >= _SHORTEST_ECHO:
+            yield known
     for before in range(3):
         # of the characters that hold bits of a neighbour only the whole ones are known
         coded = base64.b64encode(bytes(before) + data).decode()
@@ -108,6 +120,8 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _folded(text: str) -> str:
     """Return *text* in lower case, of the same length: some letters become two, and stay as they are."""
+    if not text.isascii():
+        text = text.translate(_NARROW)
     low = text.casefold()
     return low if len(low) == len(text) else "".join(one if len(one.casefold()) > 1 else one.casefold() for one in text)
 
@@ -124,6 +138,9 @@ def _spans(text: str, needles: list[str], depth: int) -> Iterator[Span]:
         return
     for escape in _ESCAPES:
         yield from _in_escapes(text, escape, needles, depth)
+    longer = [needle for needle in needles if len(needle) >= _SHORTEST_ECHO]  # words in a row may say a short one by chance
+    if longer and len(text) <= _LONGEST_WRAPPED:
+        yield from _in_escapes(text, _BETWEEN, longer, depth)
     for found in _BASE64.finditer(text):
         yield from _in_base64(found[0], found.start(), needles, depth)
     for found in _HEX.finditer(text):
@@ -139,23 +156,25 @@ def _in_escapes(text: str, escape: re.Pattern[str], needles: list[str], depth: i
     read: list[str] = []
     end = 0
     for found in escape.finditer(text):
-        places += range(end, found.start() + 1)
-        read += [text[end : found.start()], _unescaped(found[0])]
+        one = "" if escape is _BETWEEN else _unescaped(found[0])
+        places += range(end, found.start() + len(one))
+        read += [text[end : found.start()], one]
         end = found.end()
     if end == 0:
         return
     places += range(end, len(text) + 1)
     for start, stop in _spans("".join(read) + text[end:], needles, depth - 1):
-        yield places[start], places[stop]
+        yield places[start], places[stop - 1] + 1 if escape is _BETWEEN else places[stop]
 
 
 def _unescaped(escape: str) -> str:
     """Return the one character that *escape* means."""
     if escape[0] == "&":
         return html.unescape(escape)[:1] or " "
-    if escape[0] == "%" or escape[1] in "uUxX":
-        return chr(int(escape.lstrip("%\\uUxX"), 16) if escape.lstrip("%\\uUxX") else 0)
-    return escape[1]
+    if escape[0] in "%=" or escape[1] in "uUxX":
+        number = int(escape.strip("%=\\uUxX{}") or "0", 16)
+        return chr(number) if number <= sys.maxunicode else " "
+    return chr(int(escape[1:], 8)) if escape[1:].isdigit() and len(escape) == 4 else escape[1]
 
 
 def _in_base64(run: str, place: int, needles: list[str], depth: int) -> Iterator[Span]:

@@ -47,7 +47,7 @@ class GitLimitSettings(Node):
     search: fields.Size = Field(default=1024 * _MIB, json_schema_extra={"default": "1GiB"})
     """The most bytes of files that one search reads; files that were searched before are not read again."""
     memory: fields.Size = Field(default=160 * _MIB, json_schema_extra={"default": "160MiB"})
-    """The most memory that large objects of all repositories take at one time; work on others waits."""
+    """The most memory that large objects and histories of all repositories take at one time; work on others waits."""
 
     @model_validator(mode="after")
     def _check_memory(self) -> Self:
