@@ -1,5 +1,7 @@
 """A repository on this machine is reached by its path, with the git program or without."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from tests.fakes.git_server import BareRepository
@@ -139,8 +141,8 @@ def test_no_foreign_error_leaves_a_conversation(error, kind, code):
 
 
 def test_an_empty_answer_holds_no_commits(tmp_path):
-    with (tmp_path / "pack").open("w+b") as file:
-        assert list(remote._commits(file, Bounds())) == []
+    with (tmp_path / "pack").open("w+b") as file, ExitStack() as held:
+        assert list(remote._commits(file, Bounds(), held)) == []
     assert Haves.of() == Haves()
 
 
