@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from updater.checkout.forge_access import ForgeWishes, RemoteForge
+from updater.checkout.forge_access import ForgeConfiguration, RemoteForge
 from updater.errors import ConfigError, ForgeError
 from updater.forge.address import ForgeKind
 from updater.git.access import GitAccess
@@ -25,7 +25,7 @@ BASIC = base64.b64encode(b"x-access-token:left").decode()
 
 def token(url, environment, asked=None, access=None):
     """The token for *url*, None where there is none."""
-    forge = RemoteForge(url, environment, asked or ForgeWishes(kind=ForgeKind.GITHUB if "ghe" in url else None))
+    forge = RemoteForge(url, environment, asked or ForgeConfiguration(kind=ForgeKind.GITHUB if "ghe" in url else None))
     try:
         return forge.shown(forge.kind, access or GitAccess()).token
     except ForgeError as error:
@@ -62,7 +62,7 @@ def test_a_token_is_shown_to_the_server_that_it_was_made_for(url, environment, f
 
 
 def test_a_token_of_the_configuration_comes_before_those_of_jobs():
-    assert token("https://github.com/o/fleet.git", GITHUB, ForgeWishes(token="configured")) == "configured"
+    assert token("https://github.com/o/fleet.git", GITHUB, ForgeConfiguration(token="configured")) == "configured"
 
 
 @pytest.mark.parametrize(

@@ -162,8 +162,8 @@ async def use_template(job, **variables):
 
 @in_pipelines
 async def test_the_template_opens_a_pull_request_and_keeps_the_answer(job):
-    wishes = {"SET_MARKERS": "ns:p=x:2\n", "SET_HELM": "values.yaml:image.tag=v 2", "SET_MESSAGE": "one\n\ntwo"}
-    code, out, said = await use_template(job, **wishes, SET_TITLE="A $(title) `of` words", SET_BRANCH="bump")
+    requests = {"SET_MARKERS": "ns:p=x:2\n", "SET_HELM": "values.yaml:image.tag=v 2", "SET_MESSAGE": "one\n\ntwo"}
+    code, out, said = await use_template(job, **requests, SET_TITLE="A $(title) `of` words", SET_BRANCH="bump")
     assert (code, said["proposal"]["status"], said["proposal"]["link"]) == (0, "opened", LINK)
     assert LINK in out
     assert job.forge.pulls[0].title == "A $(title) `of` words"

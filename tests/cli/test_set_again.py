@@ -170,21 +170,21 @@ def test_a_removed_marker_is_no_value_that_stands(clone, git, capfd):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "wish"),
+    ("name", "text", "asked"),
     [
         ("apps/new.yaml", 'image: y:2 # {"$imagepolicy": "ns:q"}\n', ["--marker", "ns:q=y:2"]),
         ("values.yaml", "tag: v2\n", ["--helm", "values.yaml:tag=v2"]),
         ("kustomization.yaml", "images:\n- name: y\n  newTag: v2\n", ["--kustomize", "y=y:v2"]),
     ],
 )
-def test_a_new_file_that_alone_holds_a_value_is_committed(clone, git, capfd, name, text, wish):
+def test_a_new_file_that_alone_holds_a_value_is_committed(clone, git, capfd, name, text, asked):
     (clone / name).write_text(text)
-    assert run(capfd, clone, *wish, "--commit")[1]["commit"] is None
+    assert run(capfd, clone, *asked, "--commit")[1]["commit"] is None
     git(clone, "add", name)
-    code, said, _ = run(capfd, clone, *wish, "--commit")
+    code, said, _ = run(capfd, clone, *asked, "--commit")
     assert (code, said["commit"]) == (0, git(clone, "rev-parse", "HEAD"))
     assert git(clone, "show", f"HEAD:{name}") == text.strip()
-    assert git(clone, "log", "-1", "--format=%s") == "Set " + wish[1].removeprefix("values.yaml:").replace("=", " to ")
+    assert git(clone, "log", "-1", "--format=%s") == "Set " + asked[1].removeprefix("values.yaml:").replace("=", " to ")
 
 
 def test_the_message_counts_what_was_written_and_names_paths_from_the_root(clone, git, capfd):
@@ -201,14 +201,14 @@ def test_the_first_commit_of_a_checkout_holds_the_files_that_were_written(git, c
     assert (code, said["commit"]) == (0, git(tmp_path / "fresh", "rev-parse", "HEAD"))
 
 
-@pytest.mark.parametrize("wish", ["values.yaml:tag=v2", "link.yaml:tag=v2", "../out.yaml:tag=v2"])
-def test_a_values_file_written_before_is_committed_and_what_may_not_be_read_is_not(clone, git, capfd, tmp_path, wish):
+@pytest.mark.parametrize("asked", ["values.yaml:tag=v2", "link.yaml:tag=v2", "../out.yaml:tag=v2"])
+def test_a_values_file_written_before_is_committed_and_what_may_not_be_read_is_not(clone, git, capfd, tmp_path, asked):
     (clone / "values.yaml").write_text("tag: v1\n")
     (clone / "link.yaml").symlink_to("values.yaml")
     git(clone, "add", ".")
     git(clone, "commit", "-q", "-m", "values")
     (clone / "values.yaml").write_text("tag: v2\n")
     (tmp_path / "out.yaml").write_text("tag: v2\n")
-    code, said, _ = run(capfd, clone, "--helm", wish, "--commit")
-    is_fine = wish.startswith("values")
+    code, said, _ = run(capfd, clone, "--helm", asked, "--commit")
+    is_fine = asked.startswith("values")
     assert (code, said["commit"] is not None, len(said["changes"])) == ((0, True, 1) if is_fine else (1, False, 0))

@@ -208,8 +208,8 @@ async def test_a_branch_of_the_same_name_with_other_changes_is_left_alone(job):
 
 
 async def test_every_kind_of_wish_is_one_pull_request_and_other_wishes_are_another(job):
-    wishes = ("--marker", "ns:p=x:2", "--helm", "values.yaml:image.tag=v2")
-    _, out, _ = await job.run(*wishes, *ASKED)
+    requests = ("--marker", "ns:p=x:2", "--helm", "values.yaml:image.tag=v2")
+    _, out, _ = await job.run(*requests, *ASKED)
     first = json.loads(out)["proposal"]
     assert first["branch"] == "updater/main/ns-p-values.yaml-image.tag"
     assert job.repository.show("values.yaml", first["branch"]) == b"image:\n  tag: v2\n"

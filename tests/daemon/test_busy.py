@@ -123,8 +123,10 @@ def test_a_dry_landing_asks_without_waiting_and_another_one_waits():
     for is_dry, woken in ((True, []), (False, ["shop"])):
         gate = Gate(application(CANARY), IN_PROGRESS)
         delivery = SimpleNamespace(busy=gate.busy, order_of=None, settle=None, offers=SimpleNamespace(offer=None))
-        crew = SimpleNamespace(writer=None, scans=SimpleNamespace(choose=None))
-        generation = SimpleNamespace(gates=Gatekeeper(), schedule=SimpleNamespace(settle=print), delivery=delivery, crew=crew)
+        components = SimpleNamespace(writer=None, scans=SimpleNamespace(choose=None))
+        generation = SimpleNamespace(
+            gates=Gatekeeper(), schedule=SimpleNamespace(settle=print), delivery=delivery, components=components
+        )
         process = SimpleNamespace(metrics=None, wall=lambda: 0.0)
         gates = landing_context(generation, process, BRANCH, is_dry=is_dry).gates
         assert gates.busy("shop") == "Rollout shop/shop is in progress"

@@ -23,7 +23,7 @@ def test_the_last_part_of_a_key_or_a_slip_in_it_is_answered_with_the_whole_one(k
 def test_an_application_is_all_of_its_images_also_those_that_are_not_kept_current():
     refused = Outcome(key="argocd/shop/db", target="Application argocd/shop", status=Status.HELD, detail="it does not run")
     kept = (subscription("argocd/shop/web"), subscription("argocd/shop/api"), subscription("argocd/shop-2/web"))
-    generation = SimpleNamespace(subscriptions=kept, hearing=SimpleNamespace(refused=(refused,)))
+    generation = SimpleNamespace(subscriptions=kept, runner=SimpleNamespace(refused=(refused,)))
     assert asked_for(generation, "argocd/shop") == (kept[:2], (refused,))
     assert asked_for(generation, "argocd/shop/db") == ((), (refused,))
     with pytest.raises(ConfigError):

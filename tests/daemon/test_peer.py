@@ -148,7 +148,7 @@ async def test_where_nobody_names_an_author_the_peers_default_commits_for_its_ob
     async with opened(server, tmp_path, own) as (loaded, process):
         generation = await start_generation(loaded, process)
         async with asyncio.timeout(15):
-            await generation.hearing.gather()
+            await generation.runner.gather()
         specs = {target.commit_spec for item in generation.subscriptions for target in item.targets}
         assert {(spec.name, spec.email) for spec in specs} == {expected}
         assert expected[1].lower() in process.ours
@@ -186,15 +186,15 @@ async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path)
 async def serving(server, folder, *, before=lambda _path: None, **options):
     """A daemon in this process that looks at the ConfigMap all the time; *before* it does so, its file may change."""
     async with opened(server, folder, **options) as (loaded, process):
-        wishes = Signals()
+        signals = Signals()
         first = await start_generation(loaded, process)
         before(folder / "updater.yaml")
-        service = Service([str(folder / "updater.yaml")], process, first, wishes, peer_every=0.2)
+        service = Service([str(folder / "updater.yaml")], process, first, signals, peer_every=0.2)
         running = asyncio.create_task(service.run())
         try:
             yield process
         finally:
-            wishes.ask_stop()
+            signals.ask_stop()
             async with asyncio.timeout(10):
                 await running
 

@@ -60,7 +60,7 @@ async def test_a_hold_of_an_application_is_an_annotation_that_is_read_back_and_t
     loaded = load([tmp_path / "updater.yaml"], {})
     async with process_for(loaded) as process:
         generation = await start_generation(loaded, process)
-        await generation.hearing.gather()
+        await generation.runner.gather()
         (item,) = generation.subscriptions
         assert [decision.sentence for decision in item.decisions] == ["held by Jane: freeze"]
     await decide(config, "argocd/web/web", lambda _: {})

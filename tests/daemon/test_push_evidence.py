@@ -96,11 +96,11 @@ async def test_who_loses_a_push_branch_is_told_before_anybody_is_told_something_
         source = SourceByHand(snapshot(keeper, newcomer))
         changes = []
         asked_for = Inventory(snapshot(), [source.name], process.precedence)
-        hearing = SourceRunner(asked_for, [source], process, changed=changes.append)
-        await hearing.gather()
+        runner = SourceRunner(asked_for, [source], process, changed=changes.append)
+        await runner.gather()
         assert [item.key for item in asked_for.snapshot.subscriptions] == ["a"]
         assert {(item.key, item.code) for item in source.heard} == {("b", "push-branch")}
-        assert [item.key for item in hearing.refused] == ["b"]
+        assert [item.key for item in runner.refused] == ["b"]
         assert [change.destinations for change in changes] == [{branch(url, "updates")}]
 
 
@@ -110,10 +110,10 @@ async def test_rights_are_asked_for_again_while_a_branch_is_contested(tmp_path, 
         url = server.url("fleet.git")
         source = SourceByHand(snapshot(asked("a", branch(url, "updates")), asked("b", branch(url, "updates", "main", "other"))))
         asked_for = Inventory(snapshot(), [source.name], process.precedence)
-        hearing = SourceRunner(asked_for, [source], process, changed=lambda _: None)
-        await hearing.gather()
+        runner = SourceRunner(asked_for, [source], process, changed=lambda _: None)
+        await runner.gather()
         server.basic = ("u", "other")  # the password was changed, and only one of the two knows it
-        settling = asyncio.create_task(hearing.settle())
+        settling = asyncio.create_task(runner.settle())
         async with asyncio.timeout(60):
             while [item.key for item in asked_for.snapshot.subscriptions] != ["b"]:  # noqa: ASYNC110 - a state, not an event
                 await asyncio.sleep(0.02)

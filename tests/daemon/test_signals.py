@@ -29,7 +29,7 @@ async def test_what_work_raises_is_raised():
 
 
 async def test_a_stop_cancels_work_that_hangs_and_waits_for_its_end():
-    wishes, ended = Signals(), []
+    signals, ended = Signals(), []
 
     async def hang():
         try:
@@ -37,20 +37,20 @@ async def test_a_stop_cancels_work_that_hangs_and_waits_for_its_end():
         finally:
             ended.append("ended")
 
-    asyncio.get_running_loop().call_later(0.01, wishes.ask_stop)
-    assert await wishes.unless_stopped(hang()) is None
+    asyncio.get_running_loop().call_later(0.01, signals.ask_stop)
+    assert await signals.unless_stopped(hang()) is None
     assert ended == ["ended"]
-    assert wishes.reload.is_set()  # who waits for a reload alone wakes up too
+    assert signals.reload.is_set()  # who waits for a reload alone wakes up too
 
 
 async def test_who_waits_is_cancelled_with_the_work():
-    wishes, begun = Signals(), asyncio.Event()
+    signals, begun = Signals(), asyncio.Event()
 
     async def hang():
         begun.set()
         await asyncio.Event().wait()
 
-    waiting = asyncio.create_task(wishes.unless_stopped(hang()))
+    waiting = asyncio.create_task(signals.unless_stopped(hang()))
     await begun.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -60,12 +60,12 @@ async def test_who_waits_is_cancelled_with_the_work():
 
 @pytest.mark.parametrize(("number", "stops"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGHUP, False)])
 async def test_signals_are_heard_from_the_first_moment(number, stops):
-    wishes, loop = Signals(), asyncio.get_running_loop()
-    wishes.listen()
+    signals, loop = Signals(), asyncio.get_running_loop()
+    signals.listen()
     try:
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(wishes.reload.wait(), 5)
-        assert wishes.stop.is_set() is stops
+        await asyncio.wait_for(signals.reload.wait(), 5)
+        assert signals.stop.is_set() is stops
     finally:
         for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(one)

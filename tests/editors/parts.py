@@ -30,13 +30,13 @@ def wishes_for(editor: Editor, path: str, data: bytes, locator: Locator, ref: st
 def edit_all(editor: Editor, path: str, text: str | bytes, *asked: tuple[Locator, str]) -> tuple[Edit, list[Problem]]:
     """Read by each locator, write its reference; gives the edit, and every problem and refusal."""
     data = text.encode() if isinstance(text, str) else text
-    wishes: list[EditRequest] = []
+    requests: list[EditRequest] = []
     problems: list[Problem] = []
     for locator, ref in asked:
         more, wrong = wishes_for(editor, path, data, locator, ref)
-        wishes += more
+        requests += more
         problems += wrong
-    edit = editor.edit(path, data, wishes)
+    edit = editor.edit(path, data, requests)
     return edit, [*problems, *edit.refused]
 
 
@@ -44,10 +44,10 @@ def edit_markers(editor: Editor, path: str, text: str | bytes, policies: Mapping
     """Read all markers, write what *policies* names; gives the edit, and every problem and refusal."""
     data = text.encode() if isinstance(text, str) else text
     found = editor.read(path, data)
-    wishes = [
+    requests = [
         EditRequest(locator=Locator(name=reading.setter), reading=reading, image=parse_ref(policies[reading.setter]))
         for reading in found.readings
         if reading.setter in policies
     ]
-    edit = editor.edit(path, data, wishes)
+    edit = editor.edit(path, data, requests)
     return edit, [*found.problems, *edit.refused]

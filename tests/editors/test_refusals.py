@@ -34,8 +34,8 @@ CASES = [
 
 @pytest.mark.parametrize(("editor", "path", "text", "locator"), CASES)
 def test_a_place_that_says_something_else_than_when_it_was_read_is_refused(editor, path, text, locator):
-    wishes, _ = wishes_for(editor, path, text.encode(), locator, "x:7.7.7")
-    stale = [replace(wish, reading=replace(wish.reading, written=Written(name="x", tag="other"))) for wish in wishes]
+    requests, _ = wishes_for(editor, path, text.encode(), locator, "x:7.7.7")
+    stale = [replace(request, reading=replace(request.reading, written=Written(name="x", tag="other"))) for request in requests]
     edit = editor.edit(path, text.encode(), stale)
     assert edit.after == text.encode()
     assert [problem.code for problem in edit.refused] == ["moved"]
@@ -44,9 +44,9 @@ def test_a_place_that_says_something_else_than_when_it_was_read_is_refused(edito
 
 @pytest.mark.parametrize(("editor", "path", "text", "locator"), CASES)
 def test_writing_twice_changes_nothing_the_second_time_and_refuses_nothing(editor, path, text, locator):
-    wishes, _ = wishes_for(editor, path, text.encode(), locator, "x:7.7.7")
-    first = editor.edit(path, text.encode(), wishes)
-    second = editor.edit(path, first.after, wishes)
+    requests, _ = wishes_for(editor, path, text.encode(), locator, "x:7.7.7")
+    first = editor.edit(path, text.encode(), requests)
+    second = editor.edit(path, first.after, requests)
     assert first.changes
     assert (second.after, second.changes, second.refused) == (first.after, (), ())
 
@@ -62,30 +62,30 @@ def test_two_wishes_for_one_place_must_agree(editor, path, text, locator):
 
 @pytest.mark.parametrize(("editor", "path", "text", "locator"), CASES)
 def test_a_file_that_became_unreadable_refuses_every_wish(editor, path, text, locator):
-    wishes, _ = wishes_for(editor, path, text.encode(), locator, "x:7.7.7")
-    edit = editor.edit(path, b"\xff\xfe", wishes)
+    requests, _ = wishes_for(editor, path, text.encode(), locator, "x:7.7.7")
+    edit = editor.edit(path, b"\xff\xfe", requests)
     assert edit.after == b"\xff\xfe"
     assert {problem.code for problem in edit.refused} == {"not-utf8"}
 
 
 @pytest.mark.parametrize(("editor", "path", "text", "locator"), CASES[:2])
 def test_a_place_that_is_gone_is_refused(editor, path, text, locator):
-    wishes, _ = wishes_for(editor, path, text.encode(), locator, "x:7.7.7")
-    edit = editor.edit(path, b"c: 1\n", wishes)
+    requests, _ = wishes_for(editor, path, text.encode(), locator, "x:7.7.7")
+    edit = editor.edit(path, b"c: 1\n", requests)
     assert [problem.code for problem in edit.refused] == ["moved"]
 
 
 def test_a_kustomize_entry_that_is_gone_is_refused_not_added_again():
-    wishes, _ = wishes_for(
+    requests, _ = wishes_for(
         KustomizeEditor(), "kustomization.yaml", b"images:\n- name: x\n  newTag: v1\n", Locator(name="x"), "x:2"
     )
-    edit = KustomizeEditor().edit("kustomization.yaml", b"images:\n- name: y\n", wishes)
+    edit = KustomizeEditor().edit("kustomization.yaml", b"images:\n- name: y\n", requests)
     assert [problem.code for problem in edit.refused] == ["moved"]
 
 
 def test_an_entry_that_somebody_added_meanwhile_is_decided_again():
-    wishes, _ = wishes_for(KustomizeEditor(), "kustomization.yaml", b"kind: Kustomization\n", Locator(name="x"), "x:2")
-    edit = KustomizeEditor().edit("kustomization.yaml", b"images:\n- name: x\n  newTag: v9\n", wishes)
+    requests, _ = wishes_for(KustomizeEditor(), "kustomization.yaml", b"kind: Kustomization\n", Locator(name="x"), "x:2")
+    edit = KustomizeEditor().edit("kustomization.yaml", b"images:\n- name: x\n  newTag: v9\n", requests)
     assert [problem.code for problem in edit.refused] == ["moved"]
 
 
@@ -402,8 +402,8 @@ def test_a_wish_for_a_place_without_a_tag_or_digest_changes_the_name_alone():
 
 def test_errors_of_the_yaml_library_never_leave():
     for data in (b"[", b"a: \x00", b"%YAML 9.9\n---\n", b"&a &b c", b"a: 'x", b"\t- a"):
-        wish = EditRequest(locator=Locator(tag="a"), reading=None, image=parse_ref("x:1"))
-        assert HelmEditor().read("a.yaml", data, wish.locator).problems
+        request = EditRequest(locator=Locator(tag="a"), reading=None, image=parse_ref("x:1"))
+        assert HelmEditor().read("a.yaml", data, request.locator).problems
         with pytest.raises(EditError):
             keypaths.parse("[")
 

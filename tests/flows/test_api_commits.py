@@ -261,9 +261,9 @@ async def test_two_commits_of_one_landing_are_a_chain_and_one_move_with_any_byte
     generation, repository = direct.generation, direct.fleet.repository
     await direct.land()
     branch = GitBranch(url=direct.fleet.url, branch="main")
-    mirror, publish = generation._process.mirror(branch), generation.crew.git._pen.publish(branch)
+    mirror, publish = generation._process.mirror(branch), generation.components.git._pen.publish(branch)
     base = (await mirror.look("main")).revision
-    when, who = generation.crew.git._pen.now(), Identity(name="x", email="x@example.org")
+    when, who = generation.components.git._pen.now(), Identity(name="x", email="x@example.org")
     wanted = [{"a/b.txt": b"1\n"}, {}, {"a/c.txt": b"2\n", "a/b.txt": b"\xe9\0\r\n"}]
     made = [NewCommit(message=f"m{place}", author=who, files=files, when=when) for place, files in enumerate(wanted)]
     await mirror.fetch("main")

@@ -55,13 +55,13 @@ def opened(life) -> set[str]:
 async def test_it_is_closed_at_the_next_start_with_a_word_why_and_what_is_asked_for_stays(life):
     without_app(life)
     async with started(life) as generation:
-        assert await generation.crew.sweep()
+        assert await generation.components.sweep()
     assert (opened(life), life.head(APP)) == ({WEB}, None)
     (left,) = [item for item in life.forge.pulls if item.branch == APP]
     assert [words.startswith("Superseded: no subscription asks for these changes") for words in left.comments] == [True]
     asked = len(life.forge.changes())
     async with started(life) as generation:
-        assert await generation.crew.sweep()
+        assert await generation.components.sweep()
     assert len(life.forge.changes()) == asked
 
 
@@ -74,7 +74,7 @@ async def test_a_pass_that_lists_the_pull_requests_closes_it_too(life):
 async def test_one_of_another_installation_is_left_alone_whatever_it_proposes(life):
     without_app(life)
     async with started(life, "another-state") as generation:
-        assert await generation.crew.sweep()
+        assert await generation.components.sweep()
         assert {land.outcomes[0].status for land in await generation.once(generation.subscriptions, is_dry=False)} == {
             Status.PROPOSED
         }
@@ -91,7 +91,7 @@ async def test_two_configurations_that_share_one_state_leave_each_other_alone(tm
         async with Process(life.fleet.state) as process:
             generation = await start_generation(load([other], dict(os.environ)), process)
             generation.take_over()
-            assert await generation.crew.sweep()
+            assert await generation.components.sweep()
         assert opened(life) == {APP, WEB}
 
 
@@ -104,11 +104,11 @@ async def test_a_name_in_the_settings_counts_where_the_state_was_lost(tmp_path):
         without_app(life)
         life.fleet.extra = life.fleet.extra.replace("production", "staging")
         async with started(life, "second") as generation:
-            assert await generation.crew.sweep()
+            assert await generation.components.sweep()
         assert opened(life) == {APP, WEB}
         life.fleet.extra = life.fleet.extra.replace("staging", "production")
         async with started(life, "third") as generation:
-            assert await generation.crew.sweep()
+            assert await generation.components.sweep()
         assert opened(life) == {WEB}
 
 
@@ -116,7 +116,7 @@ async def test_what_a_person_committed_to_is_left_to_them(life):
     without_app(life)
     theirs = life.fleet.repository.commit(PERSON, branch=APP)
     async with started(life) as generation:
-        assert await generation.crew.sweep()
+        assert await generation.components.sweep()
     assert (opened(life), life.head(APP)) == ({APP, WEB}, theirs)
 
 
@@ -126,7 +126,7 @@ async def test_a_copy_of_the_marker_on_another_branch_of_our_commit_is_not_ours(
     copied = type(ours)(0, ours.title, ours.body, "copied", "main")
     life.forge.open(copied)
     async with started(life) as generation:
-        await generation.crew.sweep()
+        await generation.components.sweep()
     assert (opened(life), life.head("copied") is not None) == ({APP, WEB, "copied"}, True)
 
 
@@ -134,7 +134,7 @@ async def test_a_fork_that_copied_the_marker_is_left_alone(life):
     ours = next(item for item in life.forge.pulls if item.branch == APP)
     life.forge.open(type(ours)(0, ours.title, ours.body, "updater/main/gone", "main", fork=True, head=life.head(APP)))
     async with started(life) as generation:
-        await generation.crew.sweep()
+        await generation.components.sweep()
     assert life.forge.pulls[-1].state == "open"
 
 
@@ -144,9 +144,9 @@ async def test_a_forge_that_does_not_answer_is_asked_again(life):
         life.forge.fail("GET", 500)
         life.forge.fail("POST", 500)
     async with started(life) as generation:
-        done = [await generation.crew.sweep()]
+        done = [await generation.components.sweep()]
         life.forge.faults.clear()
-        done.append(await generation.crew.sweep())
+        done.append(await generation.components.sweep())
     assert done == [False, True]
     assert opened(life) == {WEB}
 
@@ -162,7 +162,7 @@ async def test_a_running_daemon_closes_what_left_before_it_began(tmp_path, monke
             swept = []
 
             async def sweep():
-                swept.append(await generation.crew.sweep())
+                swept.append(await generation.components.sweep())
                 raise KeyboardInterrupt
 
             with pytest.raises(KeyboardInterrupt):
@@ -178,7 +178,7 @@ async def test_a_replica_that_lost_its_lease_while_it_swept_closes_nothing_and_s
         await life.fleet.once()
         without_app(life)
         async with started(life) as generation:
-            proposals, lease = generation.crew.sweep.__self__, SimpleNamespace(is_leader=True)
+            proposals, lease = generation.components.sweep.__self__, SimpleNamespace(is_leader=True)
             generation._process.leading = lease
             finder = proposals.writer.finder
             refreshed = finder.refreshed
@@ -189,13 +189,13 @@ async def test_a_replica_that_lost_its_lease_while_it_swept_closes_nothing_and_s
 
             finder.refreshed = slowly
             asked = len(life.forge.changes())
-            assert not await generation.crew.sweep()
+            assert not await generation.components.sweep()
             assert (opened(life), life.head(APP) is not None, len(life.forge.changes())) == ({APP, WEB}, True, asked)
             finder.refreshed, asked = refreshed, len(life.forge.asked)
-            assert not await generation.crew.sweep()
+            assert not await generation.components.sweep()
             assert len(life.forge.asked) == asked
             lease.is_leader = True
-            assert await generation.crew.sweep()
+            assert await generation.components.sweep()
         assert opened(life) == {WEB}
 
 

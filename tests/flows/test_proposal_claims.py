@@ -124,7 +124,7 @@ async def test_nothing_is_read_beside_where_no_two_can_meet(life):
     contest(life, place="marker: ns:rival")
     life.fleet.repository.commit({"apps/rival.yaml": life.fleet.file(FILE).replace("ns:app", "ns:rival").encode()})
     async with life.fleet.opened() as generation:
-        targets, read = generation.crew.git.targets, []
+        targets, read = generation.components.git.targets, []
         as_ever = targets.read
 
         async def counted(*given, way=None):

@@ -18,7 +18,7 @@ async def life(tmp_path):
 
 def held(life) -> tuple[int, ...]:
     """Count what is remembered: forges, destinations, listings, locks of both."""
-    proposals = life.generation.crew.keep.__self__
+    proposals = life.generation.components.keep.__self__
     writer, listings = proposals.writer, proposals.writer.finder._open
     parts = (proposals._forges._made, writer.finder._known, listings._listings, listings._turns, writer._turns, writer._writing)
     return tuple(map(len, parts))

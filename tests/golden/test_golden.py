@@ -20,8 +20,8 @@ def files_below(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def locator_of(wish, path):
-    return Locator(path=path, **{key: wish.get(key) for key in ("name", "tag", "digest", "spec", "section")})
+def locator_of(request, path):
+    return Locator(path=path, **{key: request.get(key) for key in ("name", "tag", "digest", "spec", "section")})
 
 
 @pytest.mark.parametrize("folder", CASES, ids=[f"{path.parent.name}-{path.name}" for path in CASES])
@@ -31,14 +31,14 @@ def test_only_the_bytes_of_the_values_change(folder):
     after, refused = {}, []
     for path, data in files_below(folder / "before").items():
         assert editor.wants(path)
-        locators = [locator_of(wish, path) for wish in case["wish"]]
+        locators = [locator_of(request, path) for request in case["request"]]
         found = [editor.read(path, data, locator) for locator in locators]
-        wishes = [
-            EditRequest(locator=locator, reading=reading, image=parse_ref(wish["image"]))
-            for wish, locator, here in zip(case["wish"], locators, found, strict=True)
+        requests = [
+            EditRequest(locator=locator, reading=reading, image=parse_ref(request["image"]))
+            for request, locator, here in zip(case["request"], locators, found, strict=True)
             for reading in here.readings
         ]
-        edit = editor.edit(path, data, wishes)
+        edit = editor.edit(path, data, requests)
         after[path] = edit.after
         assert edit.before == data
         assert bool(edit.changes) == (edit.after != data)

@@ -82,9 +82,9 @@ def wishes_for(editor, path, data, locator, ref):
 def test_markers_change_their_values_and_no_other_byte(document, name, tag):
     text, count = document
     data, ref, editor = text.encode(), parse_ref(f"{name}:{tag}"), MarkerEditor()
-    wishes = wishes_for(editor, "a.yaml", data, Locator(name="ns:p"), ref)
-    edit = editor.edit("a.yaml", data, wishes)
-    assert len(wishes) == count
+    requests = wishes_for(editor, "a.yaml", data, Locator(name="ns:p"), ref)
+    edit = editor.edit("a.yaml", data, requests)
+    assert len(requests) == count
     assert edit.refused == ()
     before, after = text.split("\n"), edit.after.decode().split("\n")
     assert len(before) == len(after)
@@ -196,6 +196,6 @@ def test_no_bytes_bring_an_editor_down(data):
         (KustomizeEditor(), Locator(name="x")),
     ):
         for path in ("kustomization.yaml", "x.env"):
-            wishes = wishes_for(editor, path, marked, locator or Locator(), parse_ref("x:2"))
-            edit = editor.edit(path, marked, wishes)
+            requests = wishes_for(editor, path, marked, locator or Locator(), parse_ref("x:2"))
+            edit = editor.edit(path, marked, requests)
             assert edit.before == marked

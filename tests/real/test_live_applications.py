@@ -190,15 +190,15 @@ async def test_a_busy_status_neither_starves_a_write_nor_is_overwritten(lab, wri
 async def test_a_pin_between_look_and_write_stays_until_it_is_decided_again(lab, writer):
     lab.put(helm(OLD))
     seen = []
-    crew = parts(writer)
+    components = parts(writer)
 
     async def choose(item, written, *, needs_digest, rejected, named):
         seen.append(written.tag)
         if len(seen) == 1:
             lab.patch({"spec": helm(parameter("image.tag", "0.9.0"))})
-        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
+        return await components.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
 
-    landing = await land(lab.place, (lab.wanted(),), type(crew)(writer=writer, choose=choose, pause=crew.pause))
+    landing = await land(lab.place, (lab.wanted(),), type(components)(writer=writer, choose=choose, pause=components.pause))
     assert (seen, landing.replays, landing.outcomes[0].detail) == (["1.0.0", "0.9.0"], 1, "0.9.0 → 1.1.0")
 
 

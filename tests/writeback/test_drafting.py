@@ -118,7 +118,7 @@ class Silent:
     def read(self, path, data, locator=None):
         return make_editors()["marker"].read(path, data, locator)
 
-    def edit(self, path, data, wishes):
+    def edit(self, path, data, requests):
         return Edit(path=path, before=data, after=b"anything", changes=())
 
 

@@ -96,12 +96,12 @@ class NoFiles:
         return None
 
 
-def singles(wishes: SetRequest) -> Iterator[SetRequest]:
-    """Return every wish alone."""
-    nothing = replace(wishes, markers=(), entries=(), keys=())
-    yield from (replace(nothing, markers=(marker,)) for marker in wishes.markers)
-    yield from (replace(nothing, entries=(entry,)) for entry in wishes.entries)
-    yield from (replace(nothing, keys=(key,)) for key in wishes.keys)
+def singles(requests: SetRequest) -> Iterator[SetRequest]:
+    """Return every request alone."""
+    nothing = replace(requests, markers=(), entries=(), keys=())
+    yield from (replace(nothing, markers=(marker,)) for marker in requests.markers)
+    yield from (replace(nothing, entries=(entry,)) for entry in requests.entries)
+    yield from (replace(nothing, keys=(key,)) for key in requests.keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,15 +126,15 @@ class CommitResult:
 
 
 class CheckoutCommitter:
-    """The checkout that a folder lies in, where wishes become a commit and a push.
+    """The checkout that a folder lies in, where requests become a commit and a push.
 
     Made before any file is written: raises `GitError` where there is no checkout (``checkout``) or the push has no goal
     (``no-branch``). *is_standing* says that a commit was made which the remote has not.
     """
 
-    def __init__(self, folder: FolderFiles, wishes: SetRequest, order: CommitRequest) -> None:
+    def __init__(self, folder: FolderFiles, requests: SetRequest, order: CommitRequest) -> None:
         self.is_standing = False
-        self._folder, self._wishes, self._order = folder, wishes, order
+        self._folder, self._requests, self._order = folder, requests, order
         self._checkout = checkout = Checkout(folder.root, os.environ)
         try:
             prefix = folder.root.resolve().relative_to(checkout.root.resolve()).as_posix()
@@ -175,7 +175,7 @@ class CheckoutCommitter:
     async def land(self, written: SetResult) -> CommitResult:
         """Commit what was *written*, and what an earlier run wrote and did not commit, on top of HEAD; and push.
 
-        A refused push is made again from the wishes, on the new head. A commit of an earlier run that the remote lacks is
+        A refused push is made again from the requests, on the new head. A commit of an earlier run that the remote lacks is
         pushed too; what landed is then said as the difference to the remote.
         """
         try:
@@ -203,11 +203,11 @@ class CheckoutCommitter:
 
     def _wording(self) -> CommitDetails:
         author, committer = find_identities(self._checkout.config, os.environ, self._order.author)
-        message = self._order.message or commit_text(self._wishes, self._landed, self._prefix)
+        message = self._order.message or commit_text(self._requests, self._landed, self._prefix)
         return CommitDetails(message=message, author=author, committer=committer, when=datetime.now(UTC))
 
     def _replay(self, tree: RevisionTree) -> Mapping[str, bytes]:
-        found = edit_files(RevisionFiles(tree, self._prefix, self._folder.only), self._wishes)
+        found = edit_files(RevisionFiles(tree, self._prefix, self._folder.only), self._requests)
         # a file that only the new head has is not tracked here, and may be written there
         refused = dict.fromkeys((*self._refused, *self._refusals(found, frozenset({"untracked"}))))
         self._landed = found = _without(found, tuple(refused))
@@ -222,17 +222,17 @@ class CheckoutCommitter:
         differing = [name for name in mine if self._differs(tree, name)]
         if not differing:
             return written
-        lost = [wish for wish in singles(self._wishes) if not edit_files(head, wish).is_whole]
+        lost = [request for request in singles(self._requests) if not edit_files(head, request).is_whole]
         found = [edit for name in differing if (edit := self._pending(head, name, lost)) is not None]
         edits = sorted((*written.edits, *found), key=lambda edit: edit.path)
         return SetResult(edits=tuple(edits), refused=written.refused, unmatched=written.unmatched)
 
     def _candidates(self) -> Iterable[str]:
-        """The files in which a wish can stand; all are looked at only where markers are wished for."""
-        if self._wishes.markers or self._folder.only is not None:
+        """The files in which a request can stand; all are looked at only where markers are wished for."""
+        if self._requests.markers or self._folder.only is not None:
             return self.folder.names()
-        entries = kustomize.NAMES if self._wishes.entries else ()
-        return dict.fromkeys((*entries, *(key.file.removeprefix("./") for key in self._wishes.keys)))
+        entries = kustomize.NAMES if self._requests.entries else ()
+        return dict.fromkeys((*entries, *(key.file.removeprefix("./") for key in self._requests.keys)))
 
     def _differs(self, tree: RevisionTree | None, name: str) -> bool:
         path = self._prefix + name
@@ -250,15 +250,15 @@ class CheckoutCommitter:
     def _pending(self, head: Files, name: str, lost: list[SetRequest]) -> Edit | None:
         """Return the file as an edit of HEAD's where it holds a value that HEAD's does not.
 
-        A file that HEAD does not know counts only for a wish that stands nowhere in HEAD: a stray copy stays out.
+        A file that HEAD does not know counts only for a request that stands nowhere in HEAD: a stray copy stays out.
         """
         before = head.read(name)
-        wishes = lost if before is None else list(singles(self._wishes))
-        disk = self._on_disk(name) if wishes else None
+        requests = lost if before is None else list(singles(self._requests))
+        disk = self._on_disk(name) if requests else None
         old, new = SingleFile(name, before), SingleFile(name, disk)
-        if disk is None or not any(_stands(new, wish) and not _stands(old, wish) for wish in wishes):
+        if disk is None or not any(_stands(new, request) and not _stands(old, request) for request in requests):
             return None
-        found = edit_files(old, self._wishes).edits
+        found = edit_files(old, self._requests).edits
         return Edit(path=name, before=before or b"", after=disk, changes=found[0].changes if found else ())
 
 
@@ -269,17 +269,17 @@ def _without(written: SetResult, refused: tuple[Problem, ...]) -> SetResult:
     return SetResult(edits=kept, refused=(*written.refused, *refused), unmatched=written.unmatched)
 
 
-def _stands(files: Files, wish: SetRequest) -> bool:
-    found = edit_files(files, wish)
+def _stands(files: Files, request: SetRequest) -> bool:
+    found = edit_files(files, request)
     return found.is_whole and not found.edits
 
 
-def commit_text(wishes: SetRequest, written: SetResult, prefix: str) -> str:
-    """Return which wishes were written, and each change by its path from the root of the repository."""
-    every = list(singles(wishes))
-    met = [wish for wish in every if any(_is_written(edit, wish) for edit in written.edits)] or every
-    named = [f"{wish.name} to {wish.image}" for one in met for wish in (*one.markers, *one.entries)]
-    named += [f"{wish.key} to {wish.value}" for one in met for wish in one.keys]
+def commit_text(requests: SetRequest, written: SetResult, prefix: str) -> str:
+    """Return which requests were written, and each change by its path from the root of the repository."""
+    every = list(singles(requests))
+    met = [request for request in every if any(_is_written(edit, request) for edit in written.edits)] or every
+    named = [f"{request.name} to {request.image}" for one in met for request in (*one.markers, *one.entries)]
+    named += [f"{request.key} to {request.value}" for one in met for request in one.keys]
     subject = f"Set {named[0]}" if len(named) == 1 else f"Set {len(named)} images"
     lines = [
         f"{prefix}{change.path}: {change.where} {change.old or 'nothing'} → {change.new or 'nothing'}"
@@ -288,9 +288,9 @@ def commit_text(wishes: SetRequest, written: SetResult, prefix: str) -> str:
     return "\n".join((subject, "", *lines)) + "\n"
 
 
-def _is_written(edit: Edit, wish: SetRequest) -> bool:
-    """Return whether *edit* did something for one wish: it stands after it, or there is less to do."""
-    before, after = (edit_files(SingleFile(edit.path, data), wish) for data in (edit.before or None, edit.after))
+def _is_written(edit: Edit, request: SetRequest) -> bool:
+    """Return whether *edit* did something for one request: it stands after it, or there is less to do."""
+    before, after = (edit_files(SingleFile(edit.path, data), request) for data in (edit.before or None, edit.after))
     return after.is_whole and not after.edits and (bool(before.edits) or not before.is_whole)
 
 

@@ -1,4 +1,4 @@
-"""How a person's own wishes are written into a checkout, with the editors and no registry or policy.
+"""How a person's own requests are written into a checkout, with the editors and no registry or policy.
 
 The same code edits a folder on disk and, when a push was refused, the tree of the new head.
 """
@@ -32,7 +32,7 @@ _UNREADABLE: Final = frozenset({"not-yaml", "not-utf8", "too-large"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedRequest:
-    """One wish as it was *given*: the policy or the entry called *name* is to be *image*."""
+    """One request as it was *given*: the policy or the entry called *name* is to be *image*."""
 
     name: str
     image: ImageRef
@@ -41,7 +41,7 @@ class NamedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRequest:
-    """One wish as it was *given*: *key* of the values file *file* is to say *value*."""
+    """One request as it was *given*: *key* of the values file *file* is to say *value*."""
 
     file: str
     key: str
@@ -65,7 +65,7 @@ class SetRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetResult:
-    """What came of `SetRequest`: one edit a changed file, the places refused, and the wishes that found no place."""
+    """What came of `SetRequest`: one edit a changed file, the places refused, and the requests that found no place."""
 
     edits: tuple[Edit, ...] = ()
     refused: tuple[Problem, ...] = ()
@@ -79,7 +79,7 @@ class SetResult:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether every wish stands somewhere and none was refused."""
+        """Return whether every request stands somewhere and none was refused."""
         return not self.refused and not self.unmatched
 
 
@@ -214,12 +214,12 @@ class _Draft:
         self.refused.append(problem)
 
 
-def edit_files(files: Files, wishes: SetRequest) -> SetResult:
+def edit_files(files: Files, requests: SetRequest) -> SetResult:
     """Make every edit that can be made safely; nothing is written to *files*."""
     draft = _Draft(files)
-    unmatched = _edit_markers(draft, wishes) if wishes.markers else []
-    _edit_entries(draft, wishes.entries, is_forced=wishes.is_forced)
-    _edit_keys(draft, wishes.keys, is_forced=wishes.is_forced)
+    unmatched = _edit_markers(draft, requests) if requests.markers else []
+    _edit_entries(draft, requests.entries, is_forced=requests.is_forced)
+    _edit_keys(draft, requests.keys, is_forced=requests.is_forced)
     edits = tuple(edit for _, edit in sorted(draft.edits.items()) if edit.before != edit.after)
     refused = sorted(dict.fromkeys(draft.refused), key=lambda problem: (problem.path, problem.line or 0, problem.code))
     return SetResult(edits=edits, refused=tuple(refused), unmatched=tuple(unmatched))
@@ -238,9 +238,9 @@ def write_files(folder: FolderFiles, written: SetResult) -> SetResult:
     return SetResult(edits=tuple(kept), refused=tuple(refused), unmatched=written.unmatched)
 
 
-def _edit_markers(draft: _Draft, wishes: SetRequest) -> list[str]:
-    editor = marker.MarkerEditor(wishes.text_markers, is_forced=wishes.is_forced)
-    images = {named.name: named.image for named in wishes.markers}
+def _edit_markers(draft: _Draft, requests: SetRequest) -> list[str]:
+    editor = marker.MarkerEditor(requests.text_markers, is_forced=requests.is_forced)
+    images = {named.name: named.image for named in requests.markers}
     met: set[str] = set()
     for name in draft.files.names():
         if not editor.wants(name):
@@ -251,8 +251,8 @@ def _edit_markers(draft: _Draft, wishes: SetRequest) -> list[str]:
             draft.refuse(error, name)
             continue
         if data is not None and any(needle in data for needle in editor.needles):
-            met |= _edit_marked(draft, editor, (name, data), images, is_forced=wishes.is_forced)
-    return [named.given for named in wishes.markers if named.name not in met]
+            met |= _edit_marked(draft, editor, (name, data), images, is_forced=requests.is_forced)
+    return [named.given for named in requests.markers if named.name not in met]
 
 
 def _edit_marked(
@@ -272,7 +272,7 @@ def _edit_marked(
             met |= meant
     wanted = [item for item in found.readings if item.setter in met]
     pairs = [(item, images[item.setter]) for item in wanted] if is_forced else _fitting(draft, wanted, images)
-    draft.add(editor.edit(name, data, [_wish(Locator(), item, image) for item, image in pairs]))
+    draft.add(editor.edit(name, data, [_request(Locator(), item, image) for item, image in pairs]))
     return met
 
 
@@ -305,7 +305,7 @@ def _edit_entries(draft: _Draft, entries: Sequence[NamedRequest], *, is_forced: 
             try:
                 if not is_forced:
                     fitting.check_entry(reading, entry.image)
-                wanted.append(_wish(locator, reading, entry.image))
+                wanted.append(_request(locator, reading, entry.image))
             except EditError as error:
                 draft.refuse_at(error, reading)
     draft.add(editor.edit(name, data, wanted))
@@ -324,8 +324,8 @@ def _kustomization(draft: _Draft) -> tuple[str, bytes]:
 
 def _edit_keys(draft: _Draft, keys: Sequence[KeyRequest], *, is_forced: bool) -> None:
     by_file: dict[str, list[tuple[str, str]]] = {}
-    for wish in keys:
-        by_file.setdefault(wish.file.removeprefix("./"), []).append((wish.key, wish.value))
+    for request in keys:
+        by_file.setdefault(request.file.removeprefix("./"), []).append((request.key, request.value))
     for name, values in by_file.items():
         try:
             data = draft.read(name)
@@ -337,5 +337,5 @@ def _edit_keys(draft: _Draft, keys: Sequence[KeyRequest], *, is_forced: bool) ->
             draft.refuse(error, name)
 
 
-def _wish(locator: Locator, reading: Reading, image: ImageRef) -> EditRequest:
+def _request(locator: Locator, reading: Reading, image: ImageRef) -> EditRequest:
     return EditRequest(locator=locator, reading=reading, image=image)

@@ -44,7 +44,7 @@ _JOB_HINT: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForgeWishes:
+class ForgeConfiguration:
     """What a configuration says of the forge; *token* is the token itself, "" where it names none, *accounts* in lower case."""
 
     kind: ForgeKind | None = None
@@ -56,9 +56,9 @@ class ForgeWishes:
 class RemoteForge:
     """The forge of the Git URL *url*, as *asked* and the *environment* name it; raises `GitError` ``git-url``."""
 
-    def __init__(self, url: str, environment: Mapping[str, str], asked: ForgeWishes | None = None) -> None:
+    def __init__(self, url: str, environment: Mapping[str, str], asked: ForgeConfiguration | None = None) -> None:
         self._url = url
-        self._asked = asked or ForgeWishes()
+        self._asked = asked or ForgeConfiguration()
         self._address: GitAddress = parse_address(url)
         self._environment = environment
 

@@ -1,4 +1,4 @@
-"""How the wishes of `set` become a pull request: made by what the daemon makes its own with, while the checkout stays as it is.
+"""How the requests of `set` become a pull request: made by what the daemon makes its own with, while the checkout stays as it is.
 
 The branch of a pull request belongs to what was wished: the same names are one pull request, whatever their values.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.checkout.config import ci_branch, find_access, find_identities, find_upstream
-from updater.checkout.forge_access import ForgeWishes, RemoteForge
-from updater.checkout.wish_writer import WishCommit, WishPlace, WishWriter
+from updater.checkout.forge_access import ForgeConfiguration, RemoteForge
+from updater.checkout.request_writer import RequestCommit, RequestedPlace, RequestWriter
 from updater.checkout.worktree import ATTEMPTS, Checkout
 from updater.errors import ConfigError, GitError, PushRefused
 from updater.forge.base import ProposalState
@@ -61,10 +61,10 @@ class ProposalEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalRequest:
-    """What is to be proposed: to *base* (None: the upstream, or what the CI job builds) from *branch* (None: by the wishes).
+    """What is to be proposed: to *base* (None: the upstream, or what the CI job builds) from *branch* (None: by what is asked).
 
     *committer* is who the program commits as: by this address its commits are known again. *title* is "" for one that says what
-    changes. *shape* makes of the names of the wishes and the base how they are proposed, *forge* is what a configuration says of
+    changes. *shape* makes of the names of the requests and the base how they are proposed, *forge* is what the settings say of
     the forge of a URL.
     """
 
@@ -74,12 +74,12 @@ class ProposalRequest:
     base: str | None = None
     branch: str | None = None
     shape: Callable[[str, str], Proposal] = lambda part, base: Proposal(proposal_branch(base, part))
-    forge: Callable[[str], ForgeWishes] = lambda _url: ForgeWishes()
+    forge: Callable[[str], ForgeConfiguration] = lambda _url: ForgeConfiguration()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalReport:
-    """What came of the wishes: the *end* of the pull request, its *link*, and what is *held* and why.
+    """What came of the requests: the *end* of the pull request, its *link*, and what is *held* and why.
 
     *written* are the changes on the branch that is read, *revision* the commit that was pushed just now, *remark* what else is to
     be said.
@@ -102,11 +102,11 @@ class CheckoutProposer:
     forge or there is no token for it.
     """
 
-    def __init__(self, folder: FolderFiles, wishes: SetRequest, asked: ProposalRequest) -> None:
+    def __init__(self, folder: FolderFiles, requests: SetRequest, asked: ProposalRequest) -> None:
         checkout = Checkout(folder.root, os.environ)
         try:
             prefix = folder.root.resolve().relative_to(checkout.root.resolve()).as_posix()
-            self._place = WishPlace(prefix="" if prefix == "." else f"{prefix}/", only=folder.only)
+            self._place = RequestedPlace(prefix="" if prefix == "." else f"{prefix}/", only=folder.only)
             upstream = _upstream(checkout, asked.base)
             self._author, _ = find_identities(checkout.config, os.environ, asked.committer)
             access = find_access(checkout.config, upstream.url, os.environ)
@@ -116,11 +116,11 @@ class CheckoutProposer:
         self._access = remote.pushing(access)
         if remote.kind is not None or not remote.can_tell:
             remote.shown(remote.repository(remote.kind).kind, self._access)
-        self._wishes, self._asked = wishes, asked
-        self._branch = _branch(upstream, asked, self._place, wishes)
+        self._requests, self._asked = requests, asked
+        self._branch = _branch(upstream, asked, self._place, requests)
 
     async def propose(self) -> ProposalReport:
-        """Bring branch and pull request to the wishes; what is over is put away. Raises what `ProposalWriter` raises.
+        """Bring branch and pull request to the requests; what is over is put away. Raises what `ProposalWriter` raises.
 
         Where somebody was faster it is done again on the new heads, up to ten times.
         """
@@ -144,16 +144,16 @@ class CheckoutProposer:
 
     async def _with(self, mirror: Mirror, forge: Forge) -> ProposalReport:
         for attempt in range(1, ATTEMPTS + 1):
-            pen = WishCommit(
+            pen = RequestCommit(
                 message=self._asked.message,
                 author=self._author,
                 committer=self._asked.committer,
                 now=lambda: datetime.now(UTC),
             )
-            wishes = WishWriter(mirror, self._branch, self._wishes, self._place, pen)
-            writer = ProposalWriter(wishes, ProposalSurroundings(forge=lambda _: forge, mirror=lambda _: mirror))
+            requests = RequestWriter(mirror, self._branch, self._requests, self._place, pen)
+            writer = ProposalWriter(requests, ProposalSurroundings(forge=lambda _: forge, mirror=lambda _: mirror))
             try:
-                return await self._once(wishes, writer)
+                return await self._once(requests, writer)
             except PushRefused as error:
                 if error.code != PushRefused.default_code or attempt == ATTEMPTS:
                     raise
@@ -165,10 +165,10 @@ class CheckoutProposer:
         known = writer.finder.known(self._branch)
         return known.last if known else None
 
-    async def _once(self, wishes: WishWriter, writer: ProposalWriter) -> ProposalReport:
+    async def _once(self, requests: RequestWriter, writer: ProposalWriter) -> ProposalReport:
         view = await writer.look(self._branch, ())
-        updates = await wishes.wanted(view)
-        found, before = wishes.written, self._known(writer)
+        updates = await requests.wanted(view)
+        found, before = requests.written, self._known(writer)
         report = ProposalReport(end=ProposalEnd.NONE, written=found, base=self._branch.branch, branch=self._branch.push)
         if not updates and (not found.is_whole or not view.is_proposed):
             return report
@@ -184,8 +184,8 @@ class CheckoutProposer:
         )
         if report.end is ProposalEnd.HELD:
             return replace(report, written=replace(found, edits=()))
-        # what is held was not proposed; without wishes left, nothing was edited again
-        return replace(report, written=replace(wishes.written, refused=found.refused, unmatched=found.unmatched))
+        # what is held was not proposed; without requests left, nothing was edited again
+        return replace(report, written=replace(requests.written, refused=found.refused, unmatched=found.unmatched))
 
 
 def _commits(updates: tuple[Update, ...]) -> tuple[Commit, ...]:
@@ -217,9 +217,9 @@ def _upstream(checkout: Checkout, base: str | None) -> Upstream:
         raise
 
 
-def _branch(upstream: Upstream, asked: ProposalRequest, place: WishPlace, wishes: SetRequest) -> GitBranch:
+def _branch(upstream: Upstream, asked: ProposalRequest, place: RequestedPlace, requests: SetRequest) -> GitBranch:
     """Return the branch that is read, and from which other one its changes are proposed."""
-    names = [*(item.name for item in (*wishes.markers, *wishes.entries)), *(f"{key.file}:{key.key}" for key in wishes.keys)]
+    names = [*(item.name for item in (*requests.markers, *requests.entries)), *(f"{key.file}:{key.key}" for key in requests.keys)]
     part = "-".join(filter(None, [place.prefix.strip("/"), place.only, *sorted(names)]))
     shaped = asked.shape(part, upstream.branch)
     name = asked.branch or shaped.name

@@ -281,10 +281,10 @@ async def _serve(folder: Path, registry: EmbeddedRegistry, address: str) -> None
     (folder / "holds.yaml").write_text(HOLDS, encoding="utf-8")
     fill(registry, datetime.now(UTC))
     configure(level="info", form="console")
-    wishes = Signals()
-    wishes.listen()
+    requests = Signals()
+    requests.listen()
     loaded = load([path], os.environ)
     async with process_for(loaded) as process:
-        service = Service([str(path)], process, await first_generation(loaded, process), wishes)
+        service = Service([str(path)], process, await first_generation(loaded, process), requests)
         say(f"\n{click.style('page', bold=True)}  http://{address}/\nA new version comes every few seconds. Ctrl-C ends it.\n")
         await run_beside(service.run(), [LongTask(name="CI of the demo", run=partial(push_now_and_then, registry))])

@@ -80,7 +80,7 @@ async def past(config: Sequence[str], *, key: str | None, limit: int, asking: As
 async def _carriers(generation: Generation, branch: GitBranch, commits: Sequence[PastCommit]) -> Mapping[str, str]:
     """Return the links of pull requests by commit; without an answer of the forge the rest is told all the same."""
     try:
-        return await generation.crew.carriers(branch, commits)
+        return await generation.components.carriers(branch, commits)
     except ForgeError as error:
         click.echo(printable(f"pull requests are not shown: {error.message}"), err=True)
         return {}

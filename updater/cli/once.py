@@ -81,7 +81,7 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool, ask
         subscriptions, refused = asked_for(generation, only)
         landings = await generation.once(subscriptions, is_dry=is_dry)
         if not is_dry:
-            await generation.hearing.finish()
+            await generation.runner.finish()
         untold = generation.untold
     keys = {subscription.key for subscription in subscriptions}
     outcomes = [outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys]

@@ -50,7 +50,7 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     """
     _check(options)
     settings = _settings(config_paths(ctx))
-    wishes = _wishes(options, settings.text_markers if settings else ())
+    requests = _requests(options, settings.text_markers if settings else ())
     from updater.checkout.edit import FolderFiles, edit_files, prefix_in_checkout, write_files
 
     if path.is_symlink() and not path.is_dir():
@@ -58,10 +58,10 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
         raise ConfigError(f"{path} is a symlink, which is never followed", hint=hint, code="usage")
     folder = FolderFiles(path)
     if options["is_proposal"]:
-        return _proposed(folder, wishes, options, settings)
+        return _proposed(folder, requests, options, settings)
     options["prefix"] = prefix_in_checkout(folder.root) if options["is_diff"] else ""
-    committing = _committing(folder, wishes, options, settings) if options["is_commit"] else None
-    written = edit_files(folder if committing is None else committing.folder, wishes)
+    committing = _committing(folder, requests, options, settings) if options["is_commit"] else None
+    written = edit_files(folder if committing is None else committing.folder, requests)
     if committing is not None:
         written = committing.allowed(written)
     commit = None
@@ -76,13 +76,13 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     return WRITTEN if options["is_exit_code"] and written.edits and not options["is_diff"] else 0
 
 
-def _proposed(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], settings: Any) -> int:
+def _proposed(folder: FolderFiles, requests: SetRequest, options: dict[str, Any], settings: Any) -> int:
     """Propose the change instead of writing it here; return the exit code."""
     from updater.checkout.edit import SetResult
     from updater.cli.set_proposal import propose, show
 
     try:
-        report = propose(folder, wishes, options, settings)
+        report = propose(folder, requests, options, settings)
     except UpdaterError:
         if options["output"] == "json":
             click.echo(_as_json(SetResult(), None))
@@ -133,7 +133,7 @@ def _settings(paths: Sequence[str]) -> Any:
     return load_settings([Path(path) for path in paths], os.environ)
 
 
-def _wishes(options: dict[str, Any], text_markers: tuple[str, ...]) -> SetRequest:
+def _requests(options: dict[str, Any], text_markers: tuple[str, ...]) -> SetRequest:
     from updater.checkout.edit import SetRequest
 
     return SetRequest(
@@ -222,7 +222,7 @@ def _example(option: str) -> str:
     return f"for example {examples[option]}"
 
 
-def _committing(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], settings: Any) -> CheckoutCommitter:
+def _committing(folder: FolderFiles, requests: SetRequest, options: dict[str, Any], settings: Any) -> CheckoutCommitter:
     """Check, before anything is written, that a commit and a push are possible at all."""
     from updater.checkout.commit import CheckoutCommitter, CommitRequest
     from updater.checkout.edit import SetResult
@@ -233,7 +233,7 @@ def _committing(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any]
     author = Identity(name=who.name, email=who.email)
     order = CommitRequest(message=options["message"], author=author, is_push=options["is_push"], branch=options["branch"])
     try:
-        return CheckoutCommitter(folder, wishes, order)
+        return CheckoutCommitter(folder, requests, order)
     except UpdaterError:
         if options["output"] == "json":
             click.echo(_as_json(SetResult(), None))

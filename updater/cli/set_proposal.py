@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from updater.checkout.edit import FolderFiles, SetRequest
-    from updater.checkout.forge_access import ForgeWishes
+    from updater.checkout.forge_access import ForgeConfiguration
     from updater.checkout.proposal import ProposalReport
     from updater.settings.repositories import RepositorySettings
 
 
-def propose(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], settings: Any) -> ProposalReport:
-    """Open or update the pull request of *wishes*; raise `UpdaterError`, before anything is pushed where it can be known."""
+def propose(folder: FolderFiles, requests: SetRequest, options: dict[str, Any], settings: Any) -> ProposalReport:
+    """Open or update the pull request of *requests*; raise `UpdaterError`, before anything is pushed where it can be known."""
     from updater.checkout.proposal import CheckoutProposer, ProposalRequest
     from updater.git.object_builder import Identity
     from updater.model.subscription import CommitSpec
@@ -36,7 +36,7 @@ def propose(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], se
         forge=_configured(settings),
         **_shaped(settings),
     )
-    proposer = CheckoutProposer(folder, wishes, asked)
+    proposer = CheckoutProposer(folder, requests, asked)
     report = asyncio.run(proposer.propose())
     tell_job(report)
     return report
@@ -56,19 +56,19 @@ def _shaped(settings: Any) -> dict[str, Any]:
     return {"shape": shape}
 
 
-def _configured(settings: Any) -> Callable[[str], ForgeWishes]:
+def _configured(settings: Any) -> Callable[[str], ForgeConfiguration]:
     """Return what the configuration says of the forge of a URL."""
-    from updater.checkout.forge_access import ForgeWishes
+    from updater.checkout.forge_access import ForgeConfiguration
 
-    def wishes(url: str) -> ForgeWishes:
+    def configured(url: str) -> ForgeConfiguration:
         entry = settings.repository_for(url) if settings else None
         if entry is None:
-            return ForgeWishes()
+            return ForgeConfiguration()
         accounts = frozenset(name.lower() for name in entry.forge.accounts)
         token = asyncio.run(_token(url, entry))
-        return ForgeWishes(kind=entry.forge.said_kind, api=entry.forge.api or "", token=token, accounts=accounts)
+        return ForgeConfiguration(kind=entry.forge.said_kind, api=entry.forge.api or "", token=token, accounts=accounts)
 
-    return wishes
+    return configured
 
 
 async def _token(url: str, entry: RepositorySettings) -> str:

@@ -59,7 +59,7 @@ async def start_generation(
     asked = _asked(settings, lambda: generation.asked)
     proposals = Proposals(git, forges, process, scans, asked)
     routes = WriterRoutes(RenewingWriter(proposals.writer, repositories, objects, tokens), live)
-    crew = Components(
+    components = Components(
         scans=scans,
         git=git,
         writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
@@ -73,10 +73,10 @@ async def start_generation(
     if argocd:
         problems = (*loaded.snapshot.problems, *argocd.problems)
         loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
-    generation = Generation(loaded, process, crew, argocd.peer if argocd else None)
+    generation = Generation(loaded, process, components, argocd.peer if argocd else None)
     decided = await generation.holds.read()
     generation.asked.decide(decided.decisions, decided.problems)
-    crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
+    components.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
     return generation
 
 

@@ -169,7 +169,7 @@ class FleetDesk:
             subscription=item,
             status=status,
             landings=landings,
-            candidates=generation.crew.scans.candidates(scan_key_for(item)),
+            candidates=generation.components.scans.candidates(scan_key_for(item)),
             gates=_gates(generation, item, landings),
             verdicts=await generation.verdicts(),
             problems=[found for found in generation.problems if found.origin in {str(item.origin), key}],
@@ -225,7 +225,7 @@ def _registries(generation: Generation) -> tuple[RegistryView, ...]:
     for listed in {*generation.asked.by_image, *generation.asked.scans}:
         host = listed.image.registry
         images[host] += 1
-        if failure := generation.crew.scans.failure(listed):
+        if failure := generation.components.scans.failure(listed):
             failing.setdefault(host, []).append(failure)
     return tuple(
         RegistryView(

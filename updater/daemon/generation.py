@@ -69,16 +69,18 @@ class Generation:
     """
 
     def __init__(
-        self, loaded: LoadedConfiguration, process: Process, crew: Components, peer: PeerConfiguration | None = None
+        self, loaded: LoadedConfiguration, process: Process, components: Components, peer: PeerConfiguration | None = None
     ) -> None:
         self.loaded = loaded
-        self.crew = crew
-        self.asked = Inventory(loaded.snapshot, [source.name for source in crew.sources], process.precedence)
-        self.hearing = SourceRunner(self.asked, crew.sources, process, changed=self._replan)
+        self.components = components
+        self.asked = Inventory(loaded.snapshot, [source.name for source in components.sources], process.precedence)
+        self.runner = SourceRunner(self.asked, components.sources, process, changed=self._replan)
         self.schedule: Schedule | None = None
-        self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
+        self._reflections = Reflections(self.asked, components.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
-        self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
+        self.webhooks = WebhookScans(
+            self.asked, components.scans, process.metrics, longest=loaded.settings.interval_with_webhooks
+        )
         self.peer = peer
         self.delivery = _delivery(loaded, process, lambda: self.subscriptions)
         self._recalled = RecalledRuns(lambda: self.subscriptions, process)
@@ -91,19 +93,19 @@ class Generation:
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
         self.decisions = DecisionWatch(
-            place=self.holds, asked=self.asked, process=process, put=partial(_decide, self.hearing, self._replan)
+            place=self.holds, asked=self.asked, process=process, put=partial(_decide, self.runner, self._replan)
         )
-        self._catch_ups = (*(source.caught_up for source in crew.sources), self.decisions.look)
+        self._catch_ups = (*(source.caught_up for source in components.sources), self.decisions.look)
         self.progress = PassProgress()
 
     def take_over(self) -> None:
         """Let the process reach Git as this generation says; call it when no other one works any more."""
-        self._process.access_for = self.crew.access
+        self._process.access_for = self.components.access
         self._process.bounds.limits = self.loaded.settings.git.limits.limits()
         self._process.metrics.keep("updater_watch_lost", ())  # what the one before lost is watched anew
         self._follow_proposals()
-        self.hearing.tell()
-        self.hearing.warn(self.asked.snapshot.problems)
+        self.runner.tell()
+        self.runner.warn(self.asked.snapshot.problems)
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -147,7 +149,7 @@ class Generation:
         """Each condition of readiness by name, with what it still waits for, "" where it holds."""
         is_working = self.schedule is not None and (self.schedule.is_running or self.schedule.is_paused)
         missing = self.asked.missing
-        sources = {f"source-{item.name}": "no snapshot yet" if item.name in missing else "" for item in self.crew.sources}
+        sources = {f"source-{item.name}": "no snapshot yet" if item.name in missing else "" for item in self.components.sources}
         return {"configuration": "", "schedule": "" if is_working else "not started", **sources}
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
@@ -172,8 +174,8 @@ class Generation:
         began = datetime.now(UTC)
         timeouts = [asked.timeout for asked in self.asked.scans.get(listed, ()) if asked.timeout]
         before = self.webhooks.before(listed)
-        has_changed = await self.crew.scans.scan(listed, within=max(timeouts, default=None))
-        names, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
+        has_changed = await self.components.scans.scan(listed, within=max(timeouts, default=None))
+        names, failure = self.components.scans.offered(listed), self.components.scans.failure(listed)
         report = scan_report(listed, names=names, failure=failure, began=began, at=datetime.now(UTC))
         self._process.reports.publish(report)
         self.webhooks.scanned(listed, before, has_changed=has_changed)
@@ -212,7 +214,7 @@ class Generation:
 
     async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:
         """Return our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
-        return [(item, await self.crew.git.history(item, limit)) for item in branches_of(destinations_of(subscriptions))]
+        return [(item, await self.components.git.history(item, limit)) for item in branches_of(destinations_of(subscriptions))]
 
     async def last_outcomes(self) -> tuple[Outcome, ...]:
         """Return the last outcome of every target that the cache remembers."""
@@ -223,7 +225,7 @@ class Generation:
         from updater.engine.schedule import Schedule  # noqa: PLC0415 - it loads the scheduler, which a single pass does not need
 
         self.schedule = self.webhooks.schedule = schedule = Schedule(self.webhooks.plan(), scan=self.scan, land=self._land)
-        requests = self.crew.requests
+        requests = self.components.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
         releases = await self.delivery.joined(schedule.due) if self.delivery else None
         self.lead()
@@ -232,16 +234,16 @@ class Generation:
             await schedule.run()
             with suppress(TimeoutError):
                 async with asyncio.timeout(ANSWERS_AT_MOST):
-                    await self.hearing.finish()
+                    await self.runner.finish()
 
         async def close_left() -> None:
             left = self._process.left_proposals
-            await left.run(lambda branch: self.land(branch, ()), self._process.may_write, self.crew.sweep)
+            await left.run(lambda branch: self.land(branch, ()), self._process.may_write, self.components.sweep)
 
         self.decisions.wake = schedule.due
         follow = LongTask(name="follow people's decisions", run=self.decisions.run)
         hints = LongTask(name="scan what webhooks name", run=self.webhooks.run)
-        lasting = generation_tasks(self.hearing, self._reflections.run, close_left, releases)
+        lasting = generation_tasks(self.runner, self._reflections.run, close_left, releases)
         await run_beside(work(), (*lasting, follow, hints))
 
     def lead(self) -> None:
@@ -251,7 +253,7 @@ class Generation:
         if self._process.may_write():
             self.schedule.resume()
             self._reflections.wake()
-            self.hearing.lead()
+            self.runner.lead()
             if self.delivery:
                 self.delivery.lead()
         else:
@@ -276,8 +278,8 @@ class Generation:
 
     def _replan(self, change: InventoryDelta) -> None:
         self._follow_proposals()
-        self.crew.keep({*branches_of(self.asked.by_destination), *self._process.left_proposals.branches})
-        afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
+        self.components.keep({*branches_of(self.asked.by_destination), *self._process.left_proposals.branches})
+        afresh = self.components.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
             self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
@@ -299,8 +301,8 @@ def landing_context(
     """Return what a landing of *destination* needs; *choose* stands in for the choice of the scans."""
     schedule, delivery = generation.schedule, generation.delivery
     parts = LandingContext(
-        writer=generation.crew.writer,
-        choose=choose or generation.crew.scans.choose,
+        writer=generation.components.writer,
+        choose=choose or generation.components.scans.choose,
         pause=partial(_pause, metrics=process.metrics),
         now=process.wall,
         gates=gates_in_force(generation, is_dry=is_dry),
@@ -330,11 +332,11 @@ async def _settle(schedule: Schedule, delivery: Delivery, destination: Destinati
     await delivery.settle()
 
 
-def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
+def _decide(runner: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
     """Take up what people decided, and let what that changes be landed."""
-    change = hearing.asked.decide(reading.decisions, reading.problems)
-    hearing.tell()
-    hearing.warn(change.problems)
+    change = runner.asked.decide(reading.decisions, reading.problems)
+    runner.tell()
+    runner.warn(change.problems)
     replan(change)
 
 

@@ -42,7 +42,7 @@ async def opened(config: Sequence[str], asking: Asking | None = None) -> AsyncIt
             generation = await start_generation(loaded, process)
             generation.progress = progress
             generation.take_over()
-            await generation.hearing.gather()
+            await generation.runner.gather()
             yield generation
 
 
@@ -84,6 +84,6 @@ def asked_for(generation: Generation, key: str | None) -> tuple[tuple[Subscripti
 
     Raises `ConfigError` where it is neither.
     """
-    refused = tuple(outcome for outcome in generation.hearing.refused if is_asked_for(outcome.key, key))
+    refused = tuple(outcome for outcome in generation.runner.refused if is_asked_for(outcome.key, key))
     is_kept = any(is_asked_for(item.key, key) for item in generation.subscriptions)
     return (chosen(generation, key) if is_kept or not refused else ()), refused

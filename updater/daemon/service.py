@@ -36,7 +36,7 @@ AT_START: Final = ("listen", "state", "docker_config", "credential_helpers", "ku
 class Service:
     """One daemon. *config* are the files named on the command line, *first* the generation of what they said at the start.
 
-    *wishes* are heard already; *peer_every* is in seconds, between two looks at what the peer is told in the cluster.
+    *signals* are heard already; *peer_every* is in seconds, between two looks at what the peer is told in the cluster.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Service:
         config: Sequence[str],
         process: Process,
         first: Generation,
-        wishes: Signals,
+        signals: Signals,
         *,
         peer_every: float = LOOK_AT_PEER_EVERY,
     ) -> None:
@@ -53,7 +53,7 @@ class Service:
         self._generation = first
         self._first = first.loaded.settings
         self._number = 0
-        self._wishes = wishes
+        self._signals = signals
         self._peer_every = peer_every
         self._leading: LeaderElection | None = None
         self._has_election = asyncio.Event()
@@ -71,7 +71,7 @@ class Service:
     async def _run_generations(self) -> None:
         """Run one generation after the other until a stop is asked for."""
         try:
-            while not self._wishes.stop.is_set():
+            while not self._signals.stop.is_set():
                 await self._run_generation()
             await finish_notifications(self._process, STOP_TOLD_WITHIN)
         finally:
@@ -100,12 +100,12 @@ class Service:
 
     async def _next(self, running: asyncio.Task[None]) -> Generation | None:
         """Wait for a good new configuration; None for a stop, or where the schedule ended by itself."""
-        while not self._wishes.stop.is_set() and not running.done():
-            waiting = asyncio.create_task(self._wishes.reload.wait())
+        while not self._signals.stop.is_set() and not running.done():
+            waiting = asyncio.create_task(self._signals.reload.wait())
             await asyncio.wait({waiting, running}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
-            self._wishes.reload.clear()
-            if not self._wishes.stop.is_set() and not running.done() and (following := await self._load_again()):
+            self._signals.reload.clear()
+            if not self._signals.stop.is_set() and not running.done() and (following := await self._load_again()):
                 return following
         return None
 
@@ -117,7 +117,7 @@ class Service:
             loaded = await asyncio.to_thread(load_tried, self._config, os.environ)
             _check_written(loaded, self._generation.loaded)
             await asyncio.to_thread(check_contexts, loaded, self._process.cluster)
-            following = await self._wishes.unless_stopped(start_generation(loaded, self._process))
+            following = await self._signals.unless_stopped(start_generation(loaded, self._process))
         except ConfigError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
             for problem in problems_of(error):
@@ -127,7 +127,7 @@ class Service:
             self._process.metrics.count("updater_reloads_total", "refused")
             self._process.log.warning("configuration refused", detail=error.message, hint=error.hint, code=error.code)
             # no file changes when the cluster is back
-            self._retry = asyncio.get_running_loop().call_later(self._peer_every, self._wishes.reload.set)
+            self._retry = asyncio.get_running_loop().call_later(self._peer_every, self._signals.reload.set)
             return None
         if following is None:
             return None
@@ -157,7 +157,7 @@ class Service:
 
     def _lead(self, generation: Generation) -> None:
         """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""
-        if self._leading or not generation.crew.sources or not self._process.cluster.settings.leader_election:
+        if self._leading or not generation.components.sources or not self._process.cluster.settings.leader_election:
             return
         self._leading = self._process.leading = LeaderElection(
             self._process,
@@ -179,27 +179,27 @@ class Service:
 
     async def _look_at_files(self) -> None:
         if await asyncio.to_thread(self._generation.loaded.watched.changed):
-            self._wishes.reload.set()
+            self._signals.reload.set()
 
     async def _look_at_peer(self) -> None:
         """Load again when what the peer is told in the cluster has changed."""
         peer = self._generation.peer
         if peer and await peer.has_changed():
             self._process.log.info("the peer's settings changed")
-            self._wishes.reload.set()
+            self._signals.reload.set()
 
 
 async def serve_forever(config: Sequence[str]) -> None:
     """Run the daemon until it is told to stop; raise `ConfigError` for a configuration that cannot be used."""
     loaded = load_tried(config, os.environ)
     configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
-    wishes = Signals()
-    wishes.listen()
+    signals = Signals()
+    signals.listen()
     async with process_for(loaded) as process:
         check_contexts(loaded, process.cluster)
-        first = await wishes.unless_stopped(first_generation(loaded, process))
+        first = await signals.unless_stopped(first_generation(loaded, process))
         if first:
-            await Service(config, process, first, wishes).run()
+            await Service(config, process, first, signals).run()
 
 
 def _check_written(loaded: LoadedConfiguration, before: LoadedConfiguration) -> None:

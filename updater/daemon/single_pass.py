@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 class PassPerformer(Protocol):
     """Who scans and lands; see `updater.daemon.generation.Generation`."""
 
-    crew: Components
+    components: Components
     progress: PassProgress
 
     @property
@@ -113,11 +113,11 @@ class SinglePass:
         """Choose when the scan of the image has ended; raise what it met."""
         if not subscription.is_fixed:
             await asyncio.shield(self._scans[scan_key_for(subscription)])
-        scans = self._generation.crew.scans
+        scans = self._generation.components.scans
         return await scans.choose(subscription, written, needs_digest=needs_digest, rejected=rejected, named=named)
 
 
 def scan_failures(generation: PassPerformer, subscriptions: Iterable[Subscription]) -> dict[str, tuple[ImageName, UpdaterError]]:
     """Return what the last scan of each subscription's image met, by key; those whose scan went well are left out."""
-    failures = {item.key: (item.image, generation.crew.scans.failure(scan_key_for(item))) for item in subscriptions}
+    failures = {item.key: (item.image, generation.components.scans.failure(scan_key_for(item))) for item in subscriptions}
     return {key: (image, failure) for key, (image, failure) in failures.items() if failure is not None}

@@ -60,7 +60,7 @@ def process_tasks(process: Process, looks: Looks, election: Callable[[], Corouti
 
 
 def generation_tasks(
-    hearing: SourceRunner,
+    runner: SourceRunner,
     reflections: Callable[[], Coroutine[Any, Any, None]],
     left: Callable[[], Coroutine[Any, Any, None]],
     releases: Callable[[], Coroutine[Any, Any, None]] | None = None,
@@ -70,8 +70,8 @@ def generation_tasks(
     *reflections* say what policies choose by themselves, *left* closes pull requests that nobody asks for any more, *releases*
     follows what was committed into the cluster.
     """
-    follow = (LongTask(name=f"follow {source.name}", run=partial(hearing.follow, source)) for source in hearing.sources)
-    settle = LongTask(name="ask who may push", run=hearing.settle)
+    follow = (LongTask(name=f"follow {source.name}", run=partial(runner.follow, source)) for source in runner.sources)
+    settle = LongTask(name="ask who may push", run=runner.settle)
     chosen = LongTask(name="report what policies choose", run=reflections)
     judge = (LongTask(name="follow releases", run=releases),) if releases else ()
     return (*follow, settle, chosen, LongTask(name="close what is proposed no more", run=left), *judge)

@@ -59,23 +59,25 @@ class ArgocdSourceEditor:
             return FileReadings(problems=(plans.problem(error, path),))
         return FileReadings(readings=(reading,))
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
-        """Write every wish that can be written safely; see `Editor.edit`."""
+    def edit(self, path: str, data: bytes, requests: Sequence[EditRequest]) -> Edit:
+        """Write every request that can be written safely; see `Editor.edit`."""
         try:
             found = _overrides(path, data)
         except EditError as error:
-            return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
-        complete = [number for number, wish in enumerate(wishes) if not wish.reading.is_missing]
-        edit = plans.carry_out(path, data, found.parsed, [wishes[number] for number in complete], lambda wish: _plan(found, wish))
+            return plans.unchanged(path, data, [plans.problem(error, path, request.reading.line) for request in requests])
+        complete = [number for number, request in enumerate(requests) if not request.reading.is_missing]
+        edit = plans.carry_out(
+            path, data, found.parsed, [requests[number] for number in complete], lambda request: _plan(found, request)
+        )
         answers = dict(zip(complete, edit.answers, strict=True))
-        for number, wish in enumerate(wishes):
-            if wish.reading.is_missing:
+        for number, request in enumerate(requests):
+            if request.reading.is_missing:
                 before = edit
-                edit = _completed(edit, wish, found)
+                edit = _completed(edit, request, found)
                 made = tuple(range(len(before.changes), len(edit.changes)))
                 refusal = edit.refused[-1] if len(edit.refused) > len(before.refused) else None
                 answers[number] = Answer(changes=made, refusal=refusal)
-        return replace(edit, answers=tuple(answers[number] for number in range(len(wishes))))
+        return replace(edit, answers=tuple(answers[number] for number in range(len(requests))))
 
 
 @lru_cache(maxsize=REMEMBERED)  # each place of a text is asked for by itself, one after the other
@@ -114,19 +116,19 @@ def _entries(found: Overrides, locator: Locator) -> list[tuple[WantedOverride, O
     return [(wanted, found.named(section, wanted.name)) for wanted in overrides.wanted_of(locator)]
 
 
-def _plan(found: Overrides, wish: EditRequest) -> EditPlan:
-    """Plan a wish whose entries are all there."""
-    reading = _reading(found, wish.locator)
+def _plan(found: Overrides, request: EditRequest) -> EditPlan:
+    """Plan a request whose entries are all there."""
+    reading = _reading(found, request.locator)
     if reading.is_missing:
-        raise plans.moved(found.path, wish.reading, None)
+        raise plans.moved(found.path, request.reading, None)
     steps = [
         (splice, change)
-        for wanted, entry in _entries(found, wish.locator)
-        if entry is not None and (step := _step(found, wish, wanted, entry)) is not None
+        for wanted, entry in _entries(found, request.locator)
+        if entry is not None and (step := _step(found, request, wanted, entry)) is not None
         for splice, change in (step,)
     ]
-    if steps and _says(reading) != _says(wish.reading):
-        raise plans.moved(found.path, wish.reading, reading)
+    if steps and _says(reading) != _says(request.reading):
+        raise plans.moved(found.path, request.reading, reading)
     return EditPlan(line=reading.line, steps=tuple(steps))
 
 
@@ -134,8 +136,8 @@ def _says(reading: Reading) -> dict[str, str]:
     return {part.where: part.text for part in reading.parts}
 
 
-def _step(found: Overrides, wish: EditRequest, wanted: WantedOverride, entry: OverrideEntry) -> tuple[Splice, Change] | None:
-    new = _text(wish, wanted, entry)
+def _step(found: Overrides, request: EditRequest, wanted: WantedOverride, entry: OverrideEntry) -> tuple[Splice, Change] | None:
+    new = _text(request, wanted, entry)
     if new == entry.text:
         return None
     if entry.value is None:
@@ -149,16 +151,16 @@ def _step(found: Overrides, wish: EditRequest, wanted: WantedOverride, entry: Ov
         where=wanted.where,
         old=entry.text,
         new=new,
-        setter=wish.reading.setter,
+        setter=request.reading.setter,
     )
     return splice, change
 
 
-def _text(wish: EditRequest, wanted: WantedOverride, entry: OverrideEntry | None) -> str:
+def _text(request: EditRequest, wanted: WantedOverride, entry: OverrideEntry | None) -> str:
     """Return what an entry must say; raise `EditError` where the image lacks it."""
-    image, old = wish.image, entry.text if entry else ""
-    if wish.locator.section == "kustomize":
-        return _image_text(wish, entry)
+    image, old = request.image, entry.text if entry else ""
+    if request.locator.section == "kustomize":
+        return _image_text(request, entry)
     if wanted.kind is PartKind.NAME:
         return references.keep_spelling(old, image.name)
     if wanted.kind is PartKind.TAG:
@@ -167,9 +169,9 @@ def _text(wish: EditRequest, wanted: WantedOverride, entry: OverrideEntry | None
     return references.keep_spelling(references.split(old).name, image.name) + _behind_name(image)
 
 
-def _image_text(wish: EditRequest, entry: OverrideEntry | None) -> str:
+def _image_text(request: EditRequest, entry: OverrideEntry | None) -> str:
     """Return the text of an image entry: the name that it replaces stays, or comes where the image is another."""
-    image, locator = wish.image, wish.locator
+    image, locator = request.image, request.locator
     old = entry.image.name if entry else None
     name = references.keep_spelling(old, image.name)
     replaced = entry.renamed if entry else ""
@@ -183,29 +185,29 @@ def _behind_name(image: ImageRef) -> str:
     return str(image).removeprefix(image.name.spelled)
 
 
-def _completed(edit: Edit, wish: EditRequest, first: Overrides) -> Edit:
-    """Write a wish of which something is missing, all of it or nothing; *first* is the file before all wishes."""
+def _completed(edit: Edit, request: EditRequest, first: Overrides) -> Edit:
+    """Write a request of which something is missing, all of it or nothing; *first* is the file before all requests."""
     data = edit.after
     changes = list(edit.changes)
     try:
-        before = _reading(_overrides(edit.path, data), wish.locator)
-        if not first.has_list(overrides.section_of(wish.locator)):
-            before = _reading(first, wish.locator)
-            data = _with_beside(data, edit.path, wish.locator)
-        for place in _names(wish.locator):
+        before = _reading(_overrides(edit.path, data), request.locator)
+        if not first.has_list(overrides.section_of(request.locator)):
+            before = _reading(first, request.locator)
+            data = _with_beside(data, edit.path, request.locator)
+        for place in _names(request.locator):
             found = _overrides(edit.path, data)
-            wanted, entry = next(pair for pair in _entries(found, wish.locator) if place in {None, pair[0].name})
-            is_moved = _says(before) != _says(wish.reading)
-            step = _step(found, wish, wanted, entry) if entry is not None else None
+            wanted, entry = next(pair for pair in _entries(found, request.locator) if place in {None, pair[0].name})
+            is_moved = _says(before) != _says(request.reading)
+            step = _step(found, request, wanted, entry) if entry is not None else None
             if is_moved and (entry is None or step is not None):
-                raise plans.moved(edit.path, wish.reading, before)
+                raise plans.moved(edit.path, request.reading, before)
             if entry is None:
-                data, changes = _added(found, wish, wanted, (data, changes))
+                data, changes = _added(found, request, wanted, (data, changes))
             elif step is not None:
                 data = proof.apply(found.parsed, [step[0]], edit.path)
                 changes.append(step[1])
     except EditError as error:
-        return replace(edit, refused=(*edit.refused, plans.problem(error, edit.path, wish.reading.line)))
+        return replace(edit, refused=(*edit.refused, plans.problem(error, edit.path, request.reading.line)))
     return replace(edit, after=data, changes=tuple(changes))
 
 
@@ -216,17 +218,17 @@ def _names(locator: Locator) -> list[str | None]:
 
 
 def _added(
-    found: Overrides, wish: EditRequest, wanted: WantedOverride, done: tuple[bytes, list[Change]]
+    found: Overrides, request: EditRequest, wanted: WantedOverride, done: tuple[bytes, list[Change]]
 ) -> tuple[bytes, list[Change]]:
     """Add one entry, and say so; the lines of earlier changes below it move."""
     data, changes = done
-    section = overrides.section_of(wish.locator)
-    text = _text(wish, wanted, None)
+    section = overrides.section_of(request.locator)
+    text = _text(request, wanted, None)
     after = _with_item(found, data, section, _item(found, section, wanted.name, text))
     now = _overrides(found.path, after)
     entry = next(entry for entry in now.entries(section) if entry.text == text and entry.name in {wanted.name, _name_of(text)})
     line = now.parsed.line(entry.item if entry.value is None else entry.value)
-    change = Change(path=found.path, line=line, where=wanted.where, old="", new=text, setter=wish.reading.setter)
+    change = Change(path=found.path, line=line, where=wanted.where, old="", new=text, setter=request.reading.setter)
     grown = after.count(b"\n") - data.count(b"\n")
     moved = [replace(item, line=item.line + grown) if item.line >= line else item for item in changes]
     return after, [*moved, change]

@@ -66,8 +66,8 @@ class Editor(Protocol):
         """
         ...
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
-        """Write every wish that can be written safely; the others stand in `Edit.refused`, each in its answer.
+    def edit(self, path: str, data: bytes, requests: Sequence[EditRequest]) -> Edit:
+        """Write every request that can be written safely; the others stand in `Edit.refused`, each in its answer.
 
         Only the bytes of the values change, which is proved on the result before it is returned.
         """

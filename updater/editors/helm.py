@@ -54,13 +54,13 @@ class HelmEditor:
             return FileReadings(problems=(plans.problem(error, path),))
         return FileReadings(readings=(reading,))
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
-        """Write every wish that can be written safely; see `Editor.edit`."""
+    def edit(self, path: str, data: bytes, requests: Sequence[EditRequest]) -> Edit:
+        """Write every request that can be written safely; see `Editor.edit`."""
         try:
             parsed = scalars.parse(data, path)
         except EditError as error:
-            return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
-        return plans.carry_out(path, data, parsed, wishes, lambda wish: _plan(parsed, path, wish))
+            return plans.unchanged(path, data, [plans.problem(error, path, request.reading.line) for request in requests])
+        return plans.carry_out(path, data, parsed, requests, lambda request: _plan(parsed, path, request))
 
 
 def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]], *, is_forced: bool = False) -> Edit:
@@ -155,13 +155,13 @@ def _check_digest_beside(parsed: Parsed, found: Reading, indexes: Sequence[int])
             )
 
 
-def _plan(parsed: Parsed, path: str, wish: EditRequest) -> EditPlan:
-    found, indexes = _reading(parsed, path, wish.locator)
+def _plan(parsed: Parsed, path: str, request: EditRequest) -> EditPlan:
+    found, indexes = _reading(parsed, path, request.locator)
     named = zip(found.parts, indexes, strict=True)
-    texts = [(index, part.where, part.text, _wanted(parsed, part, index, wish.image, found)) for part, index in named]
+    texts = [(index, part.where, part.text, _wanted(parsed, part, index, request.image, found)) for part, index in named]
     steps = _steps(parsed, path, texts, found.setter)
-    if steps and found.written != wish.reading.written:
-        raise plans.moved(path, wish.reading, found)
+    if steps and found.written != request.reading.written:
+        raise plans.moved(path, request.reading, found)
     if steps:
         _check_digest_beside(parsed, found, indexes)
     return EditPlan(line=found.line, steps=steps)

@@ -71,34 +71,34 @@ class KustomizeEditor:
             return FileReadings(problems=(plans.problem(error, path),))
         return FileReadings(readings=tuple(readings))
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
-        """Write every wish that can be written safely; see `Editor.edit`."""
-        missing = [number for number, wish in enumerate(wishes) if wish.reading.is_missing]
+    def edit(self, path: str, data: bytes, requests: Sequence[EditRequest]) -> Edit:
+        """Write every request that can be written safely; see `Editor.edit`."""
+        missing = [number for number, request in enumerate(requests) if request.reading.is_missing]
         later = missing[1:]
-        early = [number for number in range(len(wishes)) if number not in set(later)] if later else range(len(wishes))
-        first = self._edit(path, data, [wishes[number] for number in early])
+        early = [number for number in range(len(requests)) if number not in set(later)] if later else range(len(requests))
+        first = self._edit(path, data, [requests[number] for number in early])
         if not later:
             return first
-        second = self._edit(path, first.after, [wishes[number] for number in later])
+        second = self._edit(path, first.after, [requests[number] for number in later])
         return _one_after_the_other(first, second, (*early, *later))
 
-    def _edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
+    def _edit(self, path: str, data: bytes, requests: Sequence[EditRequest]) -> Edit:
         try:
             images = _read_images(data, path)
         except EditError as error:
-            return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
+            return plans.unchanged(path, data, [plans.problem(error, path, request.reading.line) for request in requests])
         added: list[int] = []
-        return plans.carry_out(path, data, images.parsed, wishes, lambda wish: self._plan(images, wish, added))
+        return plans.carry_out(path, data, images.parsed, requests, lambda request: self._plan(images, request, added))
 
-    def _plan(self, images: _Images, wish: EditRequest, added: list[int]) -> EditPlan:
-        setter = wish.reading.setter
+    def _plan(self, images: _Images, request: EditRequest, added: list[int]) -> EditPlan:
+        setter = request.reading.setter
         near = images.named(setter)
-        found = next((reading for reading in near if reading.where == wish.reading.where), near[0])
+        found = next((reading for reading in near if reading.where == request.reading.where), near[0])
         if found.is_missing:
-            return _addition(images, wish, added)
-        steps = _steps(images, found, wish.image, is_as_spelled=self._is_as_spelled)
-        if steps and found.written != wish.reading.written:
-            raise plans.moved(images.path, wish.reading, found)
+            return _addition(images, request, added)
+        steps = _steps(images, found, request.image, is_as_spelled=self._is_as_spelled)
+        if steps and found.written != request.reading.written:
+            raise plans.moved(images.path, request.reading, found)
         return EditPlan(line=found.line, steps=tuple(steps))
 
 
@@ -263,7 +263,7 @@ def _canonical(text: str) -> ImageName | None:
 def _one_after_the_other(first: Edit, second: Edit, order: Sequence[int]) -> Edit:
     """Join two edits of one file, the second made on the result of the first and only adding lines.
 
-    *order* has the number of each wish of the first, then of the second.
+    *order* has the number of each request of the first, then of the second.
     """
     added = second.after.count(b"\n") - first.after.count(b"\n")
     start = min((change.line for change in second.changes), default=0)
@@ -279,18 +279,18 @@ def _one_after_the_other(first: Edit, second: Edit, order: Sequence[int]) -> Edi
 
 
 def _joined(first: Edit, second: Edit, order: Sequence[int]) -> tuple[Answer, ...]:
-    """Return the answers of both in the order of all wishes; the changes of the second are counted behind the first's."""
+    """Return the answers of both in the order of all requests; the changes of the second are counted behind the first's."""
     behind = len(first.changes)
     moved = [replace(answer, changes=tuple(number + behind for number in answer.changes)) for answer in second.answers]
     answers = dict(zip(order, (*first.answers, *moved), strict=True))
     return tuple(answers[number] for number in sorted(answers))
 
 
-def _addition(images: _Images, wish: EditRequest, added: list[int]) -> EditPlan:
+def _addition(images: _Images, request: EditRequest, added: list[int]) -> EditPlan:
     """Add an entry for a name that has none; *added* counts those added before it in the same go."""
-    name, image, parsed = wish.reading.setter, wish.image, images.parsed
-    if not wish.reading.is_missing:
-        raise plans.moved(images.path, wish.reading, None)
+    name, image, parsed = request.reading.setter, request.image, images.parsed
+    if not request.reading.is_missing:
+        raise plans.moved(images.path, request.reading, None)
     item = {"name": name}
     item |= {"newName": image.name.spelled} if image.name.spelled != name else {}
     item |= {"newTag": image.tag} if image.tag else {}
@@ -307,7 +307,7 @@ def _addition(images: _Images, wish: EditRequest, added: list[int]) -> EditPlan:
         object_id=images.identity,
     )
     added.append(splice.at)
-    return EditPlan(line=wish.reading.line, steps=((splice, change),))
+    return EditPlan(line=request.reading.line, steps=((splice, change),))
 
 
 def _added(images: _Images, item: dict[str, str]) -> Splice:

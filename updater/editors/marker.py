@@ -84,16 +84,16 @@ class MarkerEditor:
         problems = tuple(problem for owner, problem in survey.problems if policy is None or owner in {None, policy})
         return FileReadings(readings=readings, problems=problems)
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
-        """Write every wish that can be written safely; see `Editor.edit`."""
+    def edit(self, path: str, data: bytes, requests: Sequence[EditRequest]) -> Edit:
+        """Write every request that can be written safely; see `Editor.edit`."""
         if not _is_yaml(path):
-            return marker_text.edit(path, data, wishes)
+            return marker_text.edit(path, data, requests)
         try:
             survey = _survey(data, path, is_forced=self._is_forced)
         except EditError as error:
-            return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
+            return plans.unchanged(path, data, [plans.problem(error, path, request.reading.line) for request in requests])
         places = {(place.reading.where, place.reading.setter): place for place in survey.places}
-        return plans.carry_out(path, data, survey.parsed, wishes, lambda wish: _plan(survey.parsed, places, path, wish))
+        return plans.carry_out(path, data, survey.parsed, requests, lambda request: _plan(survey.parsed, places, path, request))
 
     def _is_text(self, path: str) -> bool:
         name = path.rpartition("/")[2]
@@ -201,14 +201,14 @@ def _with_part(place: MarkedPlace, index: int, part: Part, setter: str) -> Marke
     return MarkedPlace(reading, (*place.indexes, index), (*place.setters, setter))
 
 
-def _plan(parsed: Parsed, places: dict[tuple[str, str], MarkedPlace], path: str, wish: EditRequest) -> EditPlan:
-    place = places.get((wish.reading.where, wish.reading.setter))
+def _plan(parsed: Parsed, places: dict[tuple[str, str], MarkedPlace], path: str, request: EditRequest) -> EditPlan:
+    place = places.get((request.reading.where, request.reading.setter))
     if place is None:
-        raise plans.moved(path, wish.reading, None)
+        raise plans.moved(path, request.reading, None)
     found = place.reading
     steps = []
     for part, index, setter in zip(found.parts, place.indexes, place.setters, strict=True):
-        text = references.text_for(part.kind, wish.image)
+        text = references.text_for(part.kind, request.image)
         if text != part.text:
             change = Change(
                 path=path,
@@ -220,8 +220,8 @@ def _plan(parsed: Parsed, places: dict[tuple[str, str], MarkedPlace], path: str,
                 object_id=found.object_id,
             )
             steps.append((index, change))
-    if steps and found.written != wish.reading.written:
-        raise plans.moved(path, wish.reading, found)
+    if steps and found.written != request.reading.written:
+        raise plans.moved(path, request.reading, found)
     return EditPlan(
         line=found.line,
         steps=tuple((scalars.replacement(parsed, index, change.new, path), change) for index, change in steps),

@@ -58,26 +58,26 @@ def read(path: str, data: bytes, policy: str | None) -> FileReadings:
     )
 
 
-def edit(path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
-    """Write every wish that can be written safely; see `Editor.edit`."""
+def edit(path: str, data: bytes, requests: Sequence[EditRequest]) -> Edit:
+    """Write every request that can be written safely; see `Editor.edit`."""
     try:
         text = scalars.decode(data, path)
         spots, _ = _survey(path, text)
     except EditError as error:
-        return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
+        return plans.unchanged(path, data, [plans.problem(error, path, request.reading.line) for request in requests])
     known = {(spot.reading.where, spot.reading.setter): spot for spot in spots}
     wanted: dict[int, tuple[_Spot, str]] = {}
     asked: list[int | Problem] = []
-    for wish in wishes:
+    for request in requests:
         try:
-            spot, new = _wanted(path, known, wish)
+            spot, new = _wanted(path, known, request)
             if wanted.get(spot.start, (spot, new))[1] != new:
                 hint = "let one subscription own the place"
                 raise EditError("two updates want different values here", hint=hint, code="conflict")  # noqa: TRY301 - the except below adds the line, as for every other reader
             wanted[spot.start] = (spot, new)
             asked.append(spot.start)
         except EditError as error:
-            asked.append(plans.problem(error, path, wish.reading.line))
+            asked.append(plans.problem(error, path, request.reading.line))
     steps = [step for _, step in sorted(wanted.items()) if step[0].reading.parts[0].text != step[1]]
     numbers = {spot.start: number for number, (spot, _) in enumerate(steps)}
     return Edit(
@@ -91,7 +91,7 @@ def edit(path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
 
 
 def _answer(asked: int | Problem, numbers: Mapping[int, int]) -> Answer:
-    """Return what became of a wish: of the one for the spot that starts at *asked*, or of a refused one."""
+    """Return what became of a request: of the one for the spot that starts at *asked*, or of a refused one."""
     if isinstance(asked, Problem):
         return Answer(refusal=asked)
     return Answer(changes=(numbers[asked],) if asked in numbers else ())
@@ -285,13 +285,13 @@ def _spot(path: str, number: int, marker: Marker, text: str, start: int) -> _Spo
     return _Spot(reading, marker.setter, start, start + len(text))
 
 
-def _wanted(path: str, known: dict[tuple[str, str], _Spot], wish: EditRequest) -> tuple[_Spot, str]:
-    spot = known.get((wish.reading.where, wish.reading.setter))
+def _wanted(path: str, known: dict[tuple[str, str], _Spot], request: EditRequest) -> tuple[_Spot, str]:
+    spot = known.get((request.reading.where, request.reading.setter))
     if spot is None:
-        raise plans.moved(path, wish.reading, None)
-    new = references.text_for(spot.reading.parts[0].kind, wish.image)
-    if new != spot.reading.parts[0].text and spot.reading.written != wish.reading.written:
-        raise plans.moved(path, wish.reading, spot.reading)
+        raise plans.moved(path, request.reading, None)
+    new = references.text_for(spot.reading.parts[0].kind, request.image)
+    if new != spot.reading.parts[0].text and spot.reading.written != request.reading.written:
+        raise plans.moved(path, request.reading, spot.reading)
     return spot, new
 
 

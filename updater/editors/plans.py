@@ -1,6 +1,6 @@
 """Combine the edit requests of one file: each is applied completely or not at all, and none stops the others.
 
-Each wish keeps its number on the way, so that what became of it is known and never guessed from lines or key paths.
+Each request keeps its number on the way, so that what became of it is known and never guessed from lines or key paths.
 """
 
 from __future__ import annotations
@@ -75,22 +75,22 @@ def moved(path: str, reading: Reading, found: Reading | None) -> EditError:
 
 
 def carry_out(
-    path: str, data: bytes, parsed: Parsed, wishes: Sequence[EditRequest], plan: Callable[[EditRequest], EditPlan]
+    path: str, data: bytes, parsed: Parsed, requests: Sequence[EditRequest], plan: Callable[[EditRequest], EditPlan]
 ) -> Edit:
-    """Plan each wish and write all that can be proved; the rest is refused with its reason."""
+    """Plan each request and write all that can be proved; the rest is refused with its reason."""
     joint = JointPlan(path)
     refused: dict[int, Problem] = {}
     planned: list[int] = []
-    for number, wish in enumerate(wishes):
+    for number, request in enumerate(requests):
         try:
-            joint.add(plan(wish))
+            joint.add(plan(request))
             planned.append(number)
         except EditError as error:
-            refused[number] = problem(error, path, wish.reading.line)
+            refused[number] = problem(error, path, request.reading.line)
     written = write(path, data, parsed, joint.plans, tuple(refused.values()))
     answers = {number: Answer(refusal=refusal) for number, refusal in refused.items()}
     answers.update(zip(planned, written.answers, strict=True))
-    return replace(written, answers=tuple(answers[number] for number in range(len(wishes))))
+    return replace(written, answers=tuple(answers[number] for number in range(len(requests))))
 
 
 def write(path: str, data: bytes, parsed: Parsed, plans: Sequence[EditPlan], refused: Sequence[Problem]) -> Edit:
@@ -112,7 +112,7 @@ def write(path: str, data: bytes, parsed: Parsed, plans: Sequence[EditPlan], ref
 
 
 def unchanged(path: str, data: bytes, refused: Sequence[Problem]) -> Edit:
-    """Return the edit that changes nothing; *refused* is what became of each wish."""
+    """Return the edit that changes nothing; *refused* is what became of each request."""
     answers = tuple(Answer(refusal=item) for item in refused)
     return Edit(path=path, before=data, after=data, changes=(), refused=tuple(refused), answers=answers)
 

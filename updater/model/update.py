@@ -51,7 +51,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What became of one wish: the changes that it made, by their numbers in `Edit.changes`, or why it was refused.
+    """What became of one request: the changes that it made, by their numbers in `Edit.changes`, or why it was refused.
 
     Neither where the place already had the value.
     """
@@ -64,7 +64,7 @@ class Answer:
 class Edit:
     """One file before and after, with every change in it and every place that was refused.
 
-    *answers* has one entry for each wish that the editor was given, in their order. *is_made* where there was no file
+    *answers* has one entry for each request that the editor was given, in their order. *is_made* where there was no file
     before.
     """
 

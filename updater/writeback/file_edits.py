@@ -74,9 +74,9 @@ class CommitDrafter:
         except EditError as error:
             self._refuse_all(path, error, updates)
             return False
-        wishes = [EditRequest(locator=update.target.locator, reading=update.reading, image=update.image) for update in updates]
+        requests = [EditRequest(locator=update.target.locator, reading=update.reading, image=update.image) for update in updates]
         try:
-            edit = within(lambda: editor.edit(path, data, wishes), path, len(data))
+            edit = within(lambda: editor.edit(path, data, requests), path, len(data))
         except EditError as error:
             self._refuse_all(path, error, updates)
             return False

@@ -52,17 +52,17 @@ async def test_what_others_write_beside_our_values_stays(stage):
 async def test_a_value_that_somebody_pins_meanwhile_is_decided_again(stage):
     await stage.put(helm(OLD))
     seen, pauses = [], []
-    crew = parts(stage.writer, pauses=pauses)
+    components = parts(stage.writer, pauses=pauses)
 
     async def choose(item, written, *, needs_digest, rejected, named):
         seen.append(written.tag)
-        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
+        return await components.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
 
     async def pin():
         await stage.put(helm(parameter("image.tag", "0.9.0", forceString=True)))
 
     stage.server.faults.append(before_patches(pin, times=1))
-    landing = await land(SHOP, (wanted(),), type(crew)(writer=crew.writer, choose=choose, pause=crew.pause))
+    landing = await land(SHOP, (wanted(),), type(components)(writer=components.writer, choose=choose, pause=components.pause))
     assert (seen, pauses, landing.replays) == (["1.0.0", "0.9.0"], [1], 1)
     assert landing.outcomes[0].detail == "0.9.0 → 1.1.0"
 
@@ -90,16 +90,16 @@ async def test_an_application_that_is_not_there_or_is_leaving_is_said(stage):
 @pytest.mark.parametrize("before", ["GET", "PATCH"])
 async def test_an_application_deleted_between_look_and_write_is_said(stage, before):
     await stage.put(helm(OLD))
-    crew = parts(stage.writer)
+    components = parts(stage.writer)
 
     async def remove(request):
         await stage.server.remove(APPLICATION, "shop", "argocd")
 
     async def choose(item, written, *, needs_digest, rejected, named):
         stage.server.faults.append(when(remove, method=before, times=1))
-        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
+        return await components.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
 
-    landing = await land(SHOP, (wanted(),), type(crew)(writer=crew.writer, choose=choose, pause=crew.pause))
+    landing = await land(SHOP, (wanted(),), type(components)(writer=components.writer, choose=choose, pause=components.pause))
     assert [(outcome.status, outcome.code) for outcome in landing.outcomes] == [(Status.FAILED, "application-gone")]
 
 

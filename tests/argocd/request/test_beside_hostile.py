@@ -24,12 +24,12 @@ def subscriptions(block, kind="Helm", listed=LIST):
 
 def edited(data, *wanted):
     """Write each (subscription, image) into a file of *data*."""
-    wishes = []
+    requests = []
     for item, image in wanted:
         locator = item.targets[0].locator
         (reading,) = EDITOR.read("f.yaml", data, locator).readings
-        wishes.append(EditRequest(locator=locator, reading=reading, image=parse_ref(image)))
-    return EDITOR.edit("f.yaml", data, wishes)
+        requests.append(EditRequest(locator=locator, reading=reading, image=parse_ref(image)))
+    return EDITOR.edit("f.yaml", data, requests)
 
 
 def deployed(source, patch):

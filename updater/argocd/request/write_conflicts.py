@@ -40,7 +40,7 @@ class _Rival:
 
     position: int
     item: Subscription
-    wish: object
+    wanted: object
     way: object
 
     @property
@@ -58,38 +58,38 @@ class _Place:
     """Who writes one value. Thousands may: nothing here looks at all of them for each."""
 
     def __init__(self) -> None:
-        self.by_wish: defaultdict[object, list[_Rival]] = defaultdict(list)
+        self.by_wanted: defaultdict[object, list[_Rival]] = defaultdict(list)
         self.first: dict[object, _Rival] = {}
         self.keeper: Claim | None = None
 
     def add(self, rival: _Rival) -> None:
-        self.by_wish[rival.wish].append(rival)
-        way = (rival.wish, rival.way)
+        self.by_wanted[rival.wanted].append(rival)
+        way = (rival.wanted, rival.way)
         self.first[way] = min(self.first.get(way, rival), rival, key=lambda one: one.age)
 
     @property
     def is_contested(self) -> bool:
         """Whether several want different things here."""
-        return len(self.by_wish) > 1
+        return len(self.by_wanted) > 1
 
     def claims(self) -> list[Claim]:
-        """Return one claim for each wish and way."""
+        """Return one claim for each wanted and way."""
         keys: defaultdict[object, set[str]] = defaultdict(set)
-        for rivals in self.by_wish.values():
+        for rivals in self.by_wanted.values():
             for rival in rivals:
-                keys[rival.wish, rival.way].add(rival.key)
+                keys[rival.wanted, rival.way].add(rival.key)
         return [_claim(first, frozenset(keys[way])) for way, first in self.first.items()]
 
     def is_kept_by(self, rival: _Rival) -> bool:
         """Return whether *rival* may write here: nobody wants anything else, or who does comes after it."""
         if self.keeper is None or not self.is_contested:
             return not self.is_contested
-        return any(other.key == self.keeper.key for other in self.by_wish[rival.wish])
+        return any(other.key == self.keeper.key for other in self.by_wanted[rival.wanted])
 
-    def others(self, wish: object) -> Iterator[str]:
+    def others(self, wanted: object) -> Iterator[str]:
         """Name those who want something else, a few of each kind."""
-        for other, rivals in self.by_wish.items():
-            if other != wish:
+        for other, rivals in self.by_wanted.items():
+            if other != wanted:
                 yield from (rival.key for rival in rivals[: MOST_NAMED + 1])
 
 
@@ -109,7 +109,7 @@ def without_doubles(
     rivals: list[tuple[_Rival, list[_Place]]] = []
     for position, item in items:
         if mine := [places[claim] for claim in dict.fromkeys(claims[position]) if claim in places]:
-            rival = _Rival(position, item, _wish(item), _way(item.targets[0].destination))
+            rival = _Rival(position, item, _wanted(item), _way(item.targets[0].destination))
             rivals.append((rival, mine))
             for place in mine:
                 place.add(rival)
@@ -132,10 +132,10 @@ def _award(places: Iterable[_Place], precedence: Precedence) -> None:
 
 
 def _settle(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -> tuple[ImageTranslation, list[ObjectProblem]]:
-    names = list(dict.fromkeys(islice(chain.from_iterable(place.others(rival.wish) for place in places), 100)))
+    names = list(dict.fromkeys(islice(chain.from_iterable(place.others(rival.wanted) for place in places), 100)))
     findings = [ObjectProblem(origin=answer.asked_by, flaw=_flaw(answer, rival, places, names))] if names else []
     if all(place.is_kept_by(rival) for place in places):
-        first = min((place.first[rival.wish, rival.way] for place in places), key=lambda one: one.age)
+        first = min((place.first[rival.wanted, rival.way] for place in places), key=lambda one: one.age)
         if first.position == rival.position:
             return _decided_by_all(answer, rival, places), findings
         sentence = f"{first.key} writes the same to the same place"
@@ -146,7 +146,7 @@ def _settle(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -
 
 def _decided_by_all(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -> ImageTranslation:
     """Let what people decided on any of the objects that share a place count for the one that writes it."""
-    alike = (other for place in places for other in place.by_wish[rival.wish])
+    alike = (other for place in places for other in place.by_wanted[rival.wanted])
     decisions = tuple(dict.fromkeys(chain.from_iterable(other.item.decisions for other in alike)))
     if answer.subscription is None or decisions == answer.subscription.decisions:
         return answer
@@ -217,7 +217,7 @@ def _canonical(name: str) -> str:
         return name
 
 
-def _wish(item: Subscription) -> object:
+def _wanted(item: Subscription) -> object:
     """Return all that decides what is written."""
     target = item.targets[0]
     return (

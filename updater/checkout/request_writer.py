@@ -1,4 +1,4 @@
-"""How the wishes of `set` are written to a push branch: on the tree of the branch that is read, away from the checkout."""
+"""How the requests of `set` are written to a push branch: on the tree of the branch that is read, away from the checkout."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ _SHARED_HINT: Final = "name another branch by --branch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WishPlace:
-    """Where wishes hold: below *prefix* ("" or a path with a slash at the end), in the one file *only* where that is not None."""
+class RequestedPlace:
+    """Where requests hold: below *prefix* ("" or a path with a slash at the end), in the one file *only* unless that is None."""
 
     prefix: str
     only: str | None
 
     def named(self, name: str) -> str:
-        """Return what tells a wish from one of the same name elsewhere: it is the key of its change."""
+        """Return what tells a request from one of the same name elsewhere: it is the key of its change."""
         return f"{self.prefix}{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WishCommit:
-    """How wishes are committed: *message* (None: say what changed), who did it, when. By the committer it is known as ours."""
+class RequestCommit:
+    """How requests are committed: *message* (None: say what changed), who did it, when. By the committer it is known as ours."""
 
     message: str | None
     author: Identity
@@ -56,18 +56,20 @@ class WishCommit:
     now: Callable[[], datetime]
 
 
-class WishWriter:
-    """Reads and writes the push branch of wishes, as `ProposalWriter` asks for it.
+class RequestWriter:
+    """Reads and writes the push branch of requests, as `ProposalWriter` asks for it.
 
-    `updates` are the wishes as updates, each a change that people may decide against; `written` is what the last edit came to.
+    `updates` are the requests as updates, each a change that people may decide against; `written` is what the last edit came to.
     """
 
-    def __init__(self, mirror: Mirror, destination: GitBranch, wishes: SetRequest, place: WishPlace, pen: WishCommit) -> None:
+    def __init__(
+        self, mirror: Mirror, destination: GitBranch, requests: SetRequest, place: RequestedPlace, pen: RequestCommit
+    ) -> None:
         self._mirror = mirror
         self._place = place
         self._pen = pen
-        self._wishes = wishes
-        self.updates = {_update(wish, destination, place): wish for wish in singles(wishes)}
+        self._requests = requests
+        self.updates = {_update(request, destination, place): request for request in singles(requests)}
         self.written = SetResult()
 
     async def look(self, destination: Destination, _subscriptions: Sequence[Subscription]) -> View:
@@ -126,22 +128,22 @@ class WishWriter:
         found = edit_files(RevisionFiles(tree, self._place.prefix, self._place.only), asked)
         return found, {update: tuple(self._changes(found, self.updates[update])) for update in updates}
 
-    def _changes(self, found: SetResult, wish: SetRequest) -> Iterator[Change]:
-        """Yield what one wish changes in the files that changed, with the path from the root of the repository."""
+    def _changes(self, found: SetResult, request: SetRequest) -> Iterator[Change]:
+        """Yield what one request changes in the files that changed, with the path from the root of the repository."""
         for edit in found.edits:
             for change in (
-                change for alone in edit_files(SingleFile(edit.path, edit.before), wish).edits for change in alone.changes
+                change for alone in edit_files(SingleFile(edit.path, edit.before), request).edits for change in alone.changes
             ):
                 yield replace(change, path=f"{self._place.prefix}{change.path}")
 
     def _request(self, updates: Sequence[Update]) -> SetRequest:
-        """Return the wishes of *updates* in one request."""
-        wishes = [self.updates[update] for update in updates]
+        """Return the requests of *updates* in one request."""
+        requests = [self.updates[update] for update in updates]
         return replace(
-            self._wishes,
-            markers=tuple(item for wish in wishes for item in wish.markers),
-            entries=tuple(item for wish in wishes for item in wish.entries),
-            keys=tuple(item for wish in wishes for item in wish.keys),
+            self._requests,
+            markers=tuple(item for request in requests for item in request.markers),
+            entries=tuple(item for request in requests for item in request.entries),
+            keys=tuple(item for request in requests for item in request.keys),
         )
 
     def _commit(self, updates: Sequence[Update], push: str) -> NewCommit:
@@ -172,9 +174,9 @@ class WishWriter:
             raise fault("branch-not-ours", message, hint=_SHARED_HINT)
 
 
-def _update(wish: SetRequest, destination: GitBranch, place: WishPlace) -> Update:
-    """Return a single wish as an update: what it is called, where it is written, and what."""
-    editor, one = next((name, item) for name, items in _by_editor(wish) for item in items)
+def _update(request: SetRequest, destination: GitBranch, place: RequestedPlace) -> Update:
+    """Return a single request as an update: what it is called, where it is written, and what."""
+    editor, one = next((name, item) for name, items in _by_editor(request) for item in items)
     name, image = _shown(one)
     locator = Locator(path=place.named(place.only or ""), name=name)
     return Update(
@@ -188,12 +190,12 @@ def _update(wish: SetRequest, destination: GitBranch, place: WishPlace) -> Updat
     )
 
 
-def _by_editor(wish: SetRequest) -> tuple[tuple[str, Sequence[NamedRequest | KeyRequest]], ...]:
-    return ("marker", wish.markers), ("kustomize", wish.entries), ("helm", wish.keys)
+def _by_editor(request: SetRequest) -> tuple[tuple[str, Sequence[NamedRequest | KeyRequest]], ...]:
+    return ("marker", request.markers), ("kustomize", request.entries), ("helm", request.keys)
 
 
 def _shown(one: NamedRequest | KeyRequest) -> tuple[str, ImageRef]:
-    """Return the name of a wish, and its image; a value that names no image is shown as a tag of its place."""
+    """Return the name of a request, and its image; a value that names no image is shown as a tag of its place."""
     if isinstance(one, KeyRequest):
         return f"{one.file}:{one.key}", _place(one.key, one.value)
     spelled = one.image.name.spelled
