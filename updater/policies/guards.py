@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 INCOMPLETE_LIST: Final = "incomplete-list"
 _NUMBER_WITH_DOT: Final = re.compile(r"[0-9]\.[0-9]")
 _DOWNGRADE_HINT: Final = "to let lower versions through, set downgrade: by-policy or always"
-_VANISHED_HINT: Final = (
-    "the written tag may have been deleted; to move down, run updater pin KEY {tag}, or set downgrade: always"
-)
+_VANISHED_HINT: Final = "the written tag may have been deleted; to move down, run updater pin KEY {tag}, or set downgrade: always"
 _STILL_ADMITTED_HINT: Final = (
     "the written tag may have been deleted; to move down, exclude it by range or filter, or set downgrade: always"
 )
