@@ -13,7 +13,7 @@ from updater.gates.promotion import offer_of
 from updater.model.gates import GateRules
 from updater.model.image import parse_name, parse_ref
 from updater.model.promotion import Follows
-from updater.model.release import DeliveryOptions, Health, Release, ReleaseVerdict, Workload
+from updater.model.release import ClusterContext, DeliveryOptions, Health, Release, ReleaseVerdict, Workload
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, SourceState
 from updater.model.selection import Rejection
 from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
@@ -44,14 +44,14 @@ def commit(number):
     return f"{number:040x}"
 
 
-def staging(**more):
+def staging(*, namespace="staging", cluster=None, **more):
     target = Target(destination=BRANCH, editor="marker", locator=Locator(name="ns:staging"))
     return Subscription(
         key="staging",
         image=parse_name(NAME),
         policy=PolicySpec("semver"),
         targets=(target,),
-        delivery=DeliveryOptions(workload=Workload("Deployment", "staging", "shop"), deadline=DEADLINE),
+        delivery=DeliveryOptions(workload=Workload("Deployment", namespace, "shop"), deadline=DEADLINE, cluster=cluster),
         origin=Origin(kind="file", name="updater.yaml"),
         **more,
     )
@@ -426,3 +426,33 @@ def test_each_follower_has_a_time_of_its_own(healthy_for):
     story = ran(HOUR)
     offer = offer_of(Follows(subscription="staging", healthy_for=healthy_for), story.times.runs("staging"), story.wall)
     assert bool(offer.promoted) == (healthy_for < HOUR)
+
+
+MOVED = [
+    pytest.param({"namespace": "next"}, id="workload"),
+    pytest.param({"cluster": ClusterContext(context="next")}, id="cluster"),
+]
+
+
+@pytest.mark.parametrize("place", MOVED)
+def test_what_ran_in_another_place_is_not_offered_until_it_ran_in_the_new_one_for_the_time(place):
+    story = ran(3 * HOUR)
+    assert story.promoted == ["1.1.0"]
+    asked = (staging(**place), prod())
+    at = datetime.fromtimestamp(story.wall, UTC)
+    story.times.hear(InventoryChanged(subscriptions=asked, destinations=frozenset({BRANCH}), sources=(), at=at))
+    assert story.promoted == []
+    story.looks("1.1.0")
+    story.passes(HOUR)
+    assert story.promoted == []
+    story.passes(HOUR)
+    assert story.promoted == ["1.1.0"]
+
+
+@pytest.mark.parametrize("place", MOVED)
+def test_another_process_takes_up_nothing_that_ran_in_another_place(place):
+    rows = ran(3 * HOUR).times.remembered()
+    assert [run.image.tag for run in Story(rows).times.runs("staging")] == ["1.1.0"]
+    moved = HealthyTimes([staging(**place), prod()], health=lambda _release, _heads: UNWATCHED, wake=print, clock=lambda: 0.0)
+    moved.recall(rows)
+    assert moved.runs("staging") == ()

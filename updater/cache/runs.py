@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def write_runs(connection: sqlite3.Connection, rows: Iterable[RememberedRuns]) -> None:
     """Keep *rows* in place of all that was kept."""
     connection.execute("DELETE FROM run")
-    kept = [(row.key, row.seen, orjson.dumps([_stored(run) for run in row.runs])) for row in rows]
+    kept = [(row.key, row.seen, orjson.dumps({"place": row.place, "runs": [_stored(run) for run in row.runs]})) for row in rows]
     connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", kept)
 
 
@@ -43,6 +43,8 @@ def _stored(run: HealthyRun) -> dict[str, Any]:
 
 def _read(key: str, seen: float, content: bytes) -> RememberedRuns | None:
     try:
+        stored = orjson.loads(content)
+        kept = stored if isinstance(stored, dict) else {"place": "", "runs": stored}  # as versions before this one kept it
         runs = tuple(
             HealthyRun(
                 revision=str(item["revision"]),
@@ -54,9 +56,9 @@ def _read(key: str, seen: float, content: bytes) -> RememberedRuns | None:
                 is_bad=bool(item["is_bad"]),
                 is_standing=bool(item["is_standing"]),
             )
-            for item in orjson.loads(content)
+            for item in kept["runs"]
         )
-        return RememberedRuns(key=key, seen=float(seen), runs=runs)
+        return RememberedRuns(key=key, seen=float(seen), runs=runs, place=str(kept["place"]))
     except (orjson.JSONDecodeError, LookupError, TypeError, ValueError, ImageSyntaxError):
         return None
 

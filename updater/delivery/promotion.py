@@ -42,6 +42,7 @@ class _FollowedRuns:
     rejected: frozenset[str] = frozenset()
     seen: float | None = None
     is_first: bool = True
+    place: str = ""
 
     @property
     def standing(self) -> HealthyRun | None:
@@ -49,7 +50,12 @@ class _FollowedRuns:
 
     def row(self, key: str, now: float) -> RememberedRuns:
         """Return what another process is to know, as of *now*."""
-        return RememberedRuns(key=key, seen=self.seen or now, runs=self.runs)
+        return RememberedRuns(key=key, seen=self.seen or now, runs=self.runs, place=self.place)
+
+    def move(self, place: str) -> None:
+        """Begin anew in another *place*: only what stands is known to stand there too."""
+        self.runs = tuple(replace(run, since=None, until=None) for run in self.runs if run.is_standing)
+        self.seen, self.is_first, self.place = None, False, place
 
     def put(self, run: HealthyRun) -> None:
         self.runs = tuple(run if item.is_standing else item for item in self.runs)
@@ -130,6 +136,10 @@ class HealthyTimes:
         every = {item.key: item for item in subscriptions}
         wanted = {item.gates.follows.subscription for item in every.values() if item.gates.follows is not None}
         self._subscriptions = {key: every[key] for key in wanted & every.keys()}
+        for key, item in self._subscriptions.items():
+            if (known := self._known.get(key)) is not None and known.place != (place := _place_of(item)):
+                known.move(place)
+                self._wake(key)
         for key in self._known.keys() - self._subscriptions.keys():
             self._kept[key] = self._known.pop(key).row(key, self._clock())
         self._take_up()
@@ -138,9 +148,11 @@ class HealthyTimes:
 
     def _take_up(self) -> None:
         for key in self._kept.keys() & self._subscriptions.keys():
-            row = self._kept.pop(key)
+            row, place = self._kept.pop(key), _place_of(self._subscriptions[key])
+            if row.place not in {"", place}:
+                continue  # nothing that ran elsewhere is known to run here
             runs = tuple(run for run in row.runs if run.image.name == self._subscriptions[key].image)
-            known = self._known[key] = _FollowedRuns(runs=runs, seen=row.seen)
+            known = self._known[key] = _FollowedRuns(runs=runs, seen=row.seen, place=place)
             if (run := known.standing) is not None and run.until is None:
                 known.put(replace(run, until=row.seen, reason=_NOT_SEEN))  # until the first look of this process
 
@@ -161,7 +173,7 @@ class HealthyTimes:
             if known is not None and known.destination in {None, report.destination}:
                 del self._known[key]  # a person wrote there, or took our commit back
         else:
-            known = self._known.setdefault(key, _FollowedRuns())
+            known = self._known.setdefault(key, _FollowedRuns(place=_place_of(subscription)))
             self._stands(known, found, report)
         known = self._known.get(key)
         if known is not None and known.destination == report.destination:
@@ -206,6 +218,16 @@ class HealthyTimes:
         if run.until is not None and run.since is not None:
             since = min(now, since + max(0.0, now - run.until))  # the pause does not count
         return replace(run, since=since, until=None)
+
+
+def _place_of(item: Subscription) -> str:
+    """Return where a subscription is followed, as text that is the same for the same place."""
+    delivery = item.delivery
+    if delivery is None:
+        return "-"
+    cluster = delivery.cluster
+    where = (cluster.kubeconfig, cluster.context) if cluster else ("", "")
+    return " ".join(map(str, (*where, delivery.workload, delivery.agent)))
 
 
 def _begun(release: Release) -> HealthyRun:

@@ -67,8 +67,12 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RememberedRuns:
-    """The runs of the subscription *key* as another process saw them last, at *seen* in Unix time, the latest first."""
+    """The runs of the subscription *key* as another process saw them last, at *seen* in Unix time, the latest first.
+
+    *place* says where they ran, "" where that was not noted.
+    """
 
     key: str
     seen: float
     runs: tuple[HealthyRun, ...]
+    place: str = ""
