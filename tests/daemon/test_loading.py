@@ -33,7 +33,8 @@ def test_each_subscription_whose_context_no_kubeconfig_has_is_named_with_its_lin
         path.write_text(kubeconfig("https://127.0.0.1:1", {"token": "t"}))
     usual, staging = map(str, kubeconfigs)
     connection = ClusterConnection(KubernetesSettings(kubeconfig=usual), count=lambda _verb, _status: None)
-    check_contexts(loaded(tmp_path, {}, {"context": "lab"}, {"context": "lab", "kubeconfig": staging}), connection)
+    check_contexts(loaded(tmp_path, {}, {"context": "lab"}, {"context": "lab"}), connection)
+    check_contexts(loaded(tmp_path, {"context": "lab", "kubeconfig": staging}), connection)
     absent = str(tmp_path / "absent")
     found = loaded(
         tmp_path, {"context": "lab"}, {"context": "prod"}, {"context": "lab", "kubeconfig": absent}, {"context": "prod"}
@@ -48,6 +49,18 @@ def test_each_subscription_whose_context_no_kubeconfig_has_is_named_with_its_lin
     assert first.message == f"shop1: delivery.context: {usual}: there is no context 'prod'"
     assert first.hint == "it has: lab"
     assert absent in second.message
+
+
+def test_two_clusters_that_have_one_name_are_refused_since_webhooks_could_not_tell_them_apart(tmp_path):
+    kubeconfigs = [tmp_path / name for name in ("usual", "staging")]
+    for path in kubeconfigs:
+        path.write_text(kubeconfig("https://127.0.0.1:1", {"token": "t"}))
+    connection = ClusterConnection(KubernetesSettings(kubeconfig=str(kubeconfigs[0])), count=lambda _verb, _status: None)
+    found = loaded(tmp_path, {"context": "lab"}, {"context": "lab", "kubeconfig": str(kubeconfigs[1])}, {"context": "lab"})
+    with pytest.raises(ConfigError, match="two clusters have the context 'lab'") as wrong:
+        check_contexts(found, connection)
+    assert [item.origin for item in wrong.value.problems] == ["shop1"]
+    assert wrong.value.hint == "rename one of them: kubectl config rename-context"
 
 
 def test_a_kubeconfig_in_the_home_of_nobody_is_said_and_ends_no_daemon_that_reloads(tmp_path):

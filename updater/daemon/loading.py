@@ -45,15 +45,25 @@ def check_contexts(loaded: LoadedConfiguration, connection: ClusterConnection) -
 
 def _unknown_contexts(loaded: LoadedConfiguration, connection: ClusterConnection) -> Iterator[Problem]:
     said: dict[ClusterContext, ConfigError | None] = {}
+    named: dict[str, ClusterContext] = {}
     for item in loaded.snapshot.subscriptions:
         cluster = item.delivery.cluster if item.delivery else None
         if cluster is None:
             continue
         if cluster not in said:
-            said[cluster] = _failure(cluster, connection)
+            said[cluster] = _failure(cluster, connection) or _ambiguity(cluster, named.setdefault(cluster.context, cluster))
         if (error := said[cluster]) is not None:
             message, origin = f"{item.key}: delivery.context: {error.message}", item.origin
             yield Problem(path=origin.name, line=origin.line, code=error.code, message=message, hint=error.hint, origin=item.key)
+
+
+def _ambiguity(cluster: ClusterContext, first: ClusterContext) -> ConfigError | None:
+    """Return why *cluster* cannot be told from the *first* one of its name, as webhooks and messages name them."""
+    if cluster == first:
+        return None
+    files = " and ".join(item.kubeconfig or "the usual kubeconfig" for item in (first, cluster))
+    message = f"two clusters have the context {cluster.context!r}: in {files}"
+    return ConfigError(message, hint="rename one of them: kubectl config rename-context", code="kubeconfig")
 
 
 def _failure(cluster: ClusterContext, connection: ClusterConnection) -> ConfigError | None:
