@@ -107,6 +107,18 @@ async def test_a_release_that_was_let_go_of_is_found_again_when_its_revert_comes
     assert again
 
 
+async def test_a_release_whose_words_were_let_go_of_is_taken_back_by_its_revert(repository, server, mirrors, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("updater.git.trailers._MOST_TEXT", 4000)
+    ours = write_ours(repository)
+    fill(repository, 50, every=lambda number: f"work {number}\n\nUpdater-Subscription: {'x' * 200}")
+    mirror = mirrors(server.url("fleet.git"))
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {}
+    by = revert(repository, ours)
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+    fill(repository, 50, every=lambda number: f"more {number}\n\nUpdater-Subscription: {'x' * 200}")
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+
+
 @pytest.mark.parametrize("is_known_before", [False, True])
 async def test_a_reverted_merge_far_below_takes_back_what_it_brought_in(
     repository,  # noqa: F811
