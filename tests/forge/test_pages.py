@@ -30,6 +30,15 @@ async def test_pages_that_the_server_caps_are_read_to_the_last(server, forge, ca
 
 
 @only_gitea
+@pytest.mark.parametrize("base", ["main", "release/1"])
+@pytest.mark.parametrize("slashes", ["", "decoded", "refused"])
+async def test_a_no_is_found_behind_a_proxy_that_does_not_pass_slashes_on(server, forge, base, slashes):
+    server.slashes = slashes
+    server.pulls = [FakePull(1, "t", "b", "updater/app", base, state="closed")]
+    assert [item.number for item in await forge.find("updater/app", base)] == [1]
+
+
+@only_gitea
 @pytest.mark.parametrize(("count", "cap"), [(300, 50), (90, 30)])
 async def test_a_label_is_not_made_twice_however_many_there_are(server, forge, count, cap):
     server.page_cap = cap
