@@ -196,6 +196,19 @@ async def test_a_history_that_is_too_large_without_a_filter_is_read_as_far_as_be
     assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
 
 
+async def test_what_was_decided_is_kept_where_the_whole_history_can_no_longer_be_read(repository, server, mirrors):  # noqa: F811
+    repository.config("uploadpack.allowFilter", "true")
+    old = repository.head()
+    ours = write_ours(repository)
+    by = revert(repository, ours)
+    mirror = mirrors(server.url("fleet.git"), objects=700)
+    for _ in range(3):
+        fill(repository, 400)
+        assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+    revert(repository, old)  # of nobody's commit, which was let go of: it is looked for in all that can be read
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+
+
 async def test_a_history_above_the_limits_of_packs_is_read_as_far_as_before(repository, server, mirrors):  # noqa: F811
     """Limits keep a server from costing too much; they do not take a repository with a long history out of service."""
     fill(repository, 1200)

@@ -96,10 +96,11 @@ class CommitHistory:
     def _learn(self, branch: str, revision: str, before: BranchDecisions | None) -> BranchDecisions:
         """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
         with self._read_below(revision, before.head if before else None) as (raws, commits, missing):
-            if before is None or (before.head in missing and are_resolved(commits, before, self._log.told)):
+            is_above = before is not None and before.head in missing
+            if before is None or (is_above and are_resolved(commits, before, self._log.told)):
                 return self._decide(branch, revision, (raws, commits), before)
-        with self._read_below(revision, None) as (raws, commits, _):
-            return self._decide(branch, revision, (raws, commits), None)
+        with self._read_below(revision, None) as (raws, commits, _):  # it may be cut, above what was decided
+            return self._decide(branch, revision, (raws, commits), before if is_above else None)
 
     def _decide(
         self, branch: str, revision: str, read: tuple[dict[str, bytes], list[CommitInfo]], before: BranchDecisions | None
