@@ -57,9 +57,10 @@ class TestFiles:
         (account / "ca.crt").write_text("pem")
         environment = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
         around = replace(around, environment=environment, service_account=account)
-        assert await bearer(find_access(context="lab", surroundings=around)) == "Bearer pod"
-        with pytest.raises(ConfigError, match="no such file"):
-            find_context("lab", surroundings=around)
+        assert await bearer(find_access(surroundings=around)) == "Bearer pod"
+        for find in (find_context, find_access):
+            with pytest.raises(ConfigError, match="no such file"):
+                find(context="lab", surroundings=around)
         named = write(tmp_path / "named", {"token": "named"})
         assert await bearer(find_context("lab", named, surroundings=around)) == "Bearer named"
         around = replace(around, environment={**environment, "KUBECONFIG": str(named)})

@@ -115,3 +115,17 @@ async def test_an_answer_that_nobody_reads_is_given_up(monkeypatch):
             await waits_for(lambda: not runner.server.connections)
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nHost: local"], ids=["nothing", "half-a-header"])
+async def test_a_connection_that_never_sends_a_whole_request_is_ended(monkeypatch, begun):
+    monkeypatch.setattr(serving, "IDLE", 0.5)
+    runner = await serve(web.Application(), "127.0.0.1:0")
+    try:
+        reader, writer = await asyncio.open_connection(*runner.addresses[0][:2])
+        writer.write(begun)
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read() == b""
+        writer.close()
+    finally:
+        await runner.cleanup()

@@ -134,11 +134,13 @@ def find_access(
 ) -> ClusterAccess:
     """Return the way to the cluster: *kubeconfig*, else KUBECONFIG, else the pod's own, else ``~/.kube/config``.
 
+    A *context* is one of a kubeconfig: where it is named, the pod's own way does not count.
+
     Raises `ConfigError` with code ``kubeconfig`` where there is none, or where it cannot be used.
     """
     found = surroundings or AccessEnvironment()
     is_pod = found.environment.get("KUBERNETES_SERVICE_HOST") and (found.service_account / "token").exists()
-    if is_pod and not kubeconfig and not _named_files(found):
+    if is_pod and not kubeconfig and not context and not _named_files(found):
         return _of_pod(found)
     return find_context(context, kubeconfig, surroundings=found)
 

@@ -17,7 +17,7 @@ class KubernetesSettings(Node):
     kubeconfig: fields.Text | None = None
     """A kubeconfig; the default is KUBECONFIG, then the pod's service account, then ~/.kube/config."""
     context: fields.Text | None = None
-    """The context of the kubeconfig; the default is the current context."""
+    """The context of the kubeconfig; the default is the current context. With it, the pod's service account is not used."""
     leader_election: bool = True
     """Whether replicas elect the one that writes through a Lease. Only `updater run` with a source in the cluster takes part."""
     lease: fields.Text = "updater"

@@ -31,6 +31,8 @@ TOO_MANY_GLOBS: Final = f"there are more than {MOST_GLOBS} globs among the keys"
 _AT_ONCE: Final = 200
 #: after how many seconds a client that reads nothing of an answer is dropped, and the answer with it
 STALLED: Final = 60.0
+#: for how many seconds a connection may be without a whole request: before the first one, or since the last
+IDLE: Final = 75.0
 _REASONS: Final = {
     errno.EADDRINUSE: "the address is already in use",
     errno.EACCES: "this user may not use the port",
@@ -123,7 +125,7 @@ async def serve(app: web.Application, listen: str, *, setting: str = "listen.met
     """Listen on ``host:port`` (port 0 takes a free one); raise `ConfigError` where that is impossible."""
     host, _, port = listen.rpartition(":")
     app.on_response_prepare.append(_drop_stalled)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, keepalive_timeout=IDLE)
     await runner.setup()
     try:
         await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
