@@ -10,6 +10,7 @@ from tests.fakes.forge import FakePull
 from updater.errors import ForgeError
 from updater.forge.address import ForgeKind, forge_address
 from updater.forge.base import ProposalText
+from updater.forge.gitea_index import changed_at
 from updater.forge.kinds import KindFinder
 from updater.forge.late import LateForge
 from updater.http.client import HttpClient
@@ -74,6 +75,11 @@ async def test_the_tokens_of_answers_on_their_way_stay_secret_when_one_is_renewe
         forge._api._secrets = (f"token-{number}", *forge._api._secrets)[:4]
     await forge.list_open()
     assert "token-4" not in str(forge._api.odd("the answer says token-4"))
+
+
+@pytest.mark.parametrize(("text", "is_told"), [("2026-01-01T00:00:00Z", True), ("2026-01-01T00:00:00", False), ("soon", False)])
+def test_a_change_without_a_zone_has_no_time(text, is_told):
+    assert (changed_at({"updated_at": text}) is not None) is is_told
 
 
 async def test_a_host_that_two_repositories_ask_for_at_once_is_probed_once():
