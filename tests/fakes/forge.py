@@ -87,7 +87,8 @@ class FakeForge:
     """Listens on loopback. `asked` is what came in, `faults` are played first, first in first out.
 
     A fault is (method, answer): the next request of that method gets *answer*, or its usual one after so many seconds. While
-    `refuses` names a method, all its requests get that status, body and headers.
+    `refuses` names a method, all its requests get that status, body and headers. `slashes` says that what stands before it has
+    them "decoded" in paths, or "refused".
     """
 
     def __init__(self, repository: BareRepository, kind: str, path: str = "o/fleet") -> None:
@@ -105,6 +106,7 @@ class FakeForge:
         self.statuses: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         self.page_cap = 50
+        self.slashes = ""
         self.tells_account = True
         self.account = ACCOUNT
         self.dialect = dialect_of(self)
@@ -246,6 +248,10 @@ class FakeForge:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0].removeprefix(self.dialect.prefix)
+        if self.slashes and "%2F" in path:
+            if self.slashes == "refused":
+                return web.Response(status=404, text="<html>Not Found</html>")
+            path = path.replace("%2F", "/")
         self.asked.append(f"{request.method} {path}")
         fault = next((item for item in self.faults if item[0] == request.method), None)
         if fault is not None:

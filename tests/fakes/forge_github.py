@@ -36,7 +36,7 @@ class _Rest:
     def answer(self, request, path, data) -> web.Response:
         if path == "pulls":
             return self._opened(data) if request.method == "POST" else self._listed(request)
-        if self.finds_by_branch and (found := re.fullmatch(r"pulls/([^/]*[^0-9/][^/]*)/([^/]+)", path)):
+        if self.finds_by_branch and (found := re.fullmatch(r"pulls/([^/]*[^0-9/][^/]*)/(.+)", path)):
             return self._between(unquote(found[1]), unquote(found[2]))
         if found := re.fullmatch(r"(pulls|issues)/([0-9]+)(?:/([a-z_]+))?", path):
             if int(found[2]) > len(self.forge.pulls):

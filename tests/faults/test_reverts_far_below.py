@@ -107,6 +107,18 @@ async def test_a_release_that_was_let_go_of_is_found_again_when_its_revert_comes
     assert again
 
 
+async def test_a_release_whose_words_were_let_go_of_is_taken_back_by_its_revert(repository, server, mirrors, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("updater.git.trailers._MOST_TEXT", 4000)
+    ours = write_ours(repository)
+    fill(repository, 50, every=lambda number: f"work {number}\n\nUpdater-Subscription: {'x' * 200}")
+    mirror = mirrors(server.url("fleet.git"))
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {}
+    by = revert(repository, ours)
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+    fill(repository, 50, every=lambda number: f"more {number}\n\nUpdater-Subscription: {'x' * 200}")
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+
+
 @pytest.mark.parametrize("is_known_before", [False, True])
 async def test_a_reverted_merge_far_below_takes_back_what_it_brought_in(
     repository,  # noqa: F811
@@ -181,6 +193,19 @@ async def test_a_history_that_is_too_large_without_a_filter_is_read_as_far_as_be
     by = revert(repository, ours)
     fill(repository, 150)
     mirror = mirrors(server.url("fleet.git"), history=2000)
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+
+
+async def test_what_was_decided_is_kept_where_the_whole_history_can_no_longer_be_read(repository, server, mirrors):  # noqa: F811
+    repository.config("uploadpack.allowFilter", "true")
+    old = repository.head()
+    ours = write_ours(repository)
+    by = revert(repository, ours)
+    mirror = mirrors(server.url("fleet.git"), objects=700)
+    for _ in range(3):
+        fill(repository, 400)
+        assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+    revert(repository, old)  # of nobody's commit, which was let go of: it is looked for in all that can be read
     assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
 
 

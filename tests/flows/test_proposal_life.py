@@ -146,6 +146,28 @@ async def test_labels_and_reviewers_are_set_once_though_the_process_died_before_
     assert (found.labels, found.reviewers) == (["mine"], [])
 
 
+async def test_reviewers_whom_an_older_gitea_leaves_out_are_asked_though_it_failed_right_after_the_opening(tmp_path):
+    async with proposing(tmp_path, "gitea", "kept", "{labels: [shop], reviewers: [anna]}") as life:
+        life.push("1.1.0")
+        answer, is_down = life.forge.dialect.answer, True
+
+        def older(request, path, data):
+            if is_down and path.endswith("/requested_reviewers"):
+                return web.json_response({"message": "down"}, status=503)
+            if request.method == "POST" and path == "pulls":
+                data = {key: value for key, value in data.items() if key != "reviewers"}
+            return answer(request, path, data)
+
+        life.forge.dialect.answer = older
+        assert (await life.land()).code == "forge-unavailable"
+        is_down = False
+        assert (await life.land()).status is Status.PROPOSED
+        assert (pull(life).labels, pull(life).reviewers, len(life.forge.pulls)) == (["shop"], ["anna"], 1)
+        pull(life).reviewers = []
+        assert (await passes(life, 2)).status is Status.PROPOSED
+        assert pull(life).reviewers == []
+
+
 def dies_after_opening(life):
     """Let the forge be gone as soon as a pull request is open, until `life.answer` answers again."""
     life.answer = life.forge.dialect.answer

@@ -70,6 +70,19 @@ async def test_a_forge_that_is_down_is_no_answer_and_is_asked_again(server, forg
     assert not await forge.is_own(made)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_who_was_not_told_once_asks_again_later(server, forge, time, status):
+    made = await opened(forge)
+    server.account = "somebody"
+    server.fail("POST" if server.kind == "github" else "GET", status)
+    asked = len(server.asked)
+    assert [await forge.is_own(made), await forge.is_own(made)] == [True, True]
+    assert len(server.asked) == asked + 1
+    time.now += 601
+    assert [await forge.is_own(made), await forge.is_own(made)] == [False, False]
+    assert len(server.asked) == asked + 2
+
+
 @pytest.mark.parametrize(
     ("mine", "theirs", "is_one"),
     [

@@ -10,6 +10,7 @@ from tests.fakes.forge import FakePull
 from updater.errors import ForgeError
 from updater.forge.address import ForgeKind, forge_address
 from updater.forge.base import ProposalText
+from updater.forge.gitea_index import changed_at
 from updater.forge.kinds import KindFinder
 from updater.forge.late import LateForge
 from updater.http.client import HttpClient
@@ -27,6 +28,15 @@ async def test_pages_that_the_server_caps_are_read_to_the_last(server, forge, ca
     assert len(await forge.list_open()) == 17
     asked = [line for line in server.asked if line.startswith("GET")]
     assert len(asked) == -(-17 // cap)
+
+
+@only_gitea
+@pytest.mark.parametrize("base", ["main", "release/1"])
+@pytest.mark.parametrize("slashes", ["", "decoded", "refused"])
+async def test_a_no_is_found_behind_a_proxy_that_does_not_pass_slashes_on(server, forge, base, slashes):
+    server.slashes = slashes
+    server.pulls = [FakePull(1, "t", "b", "updater/app", base, state="closed")]
+    assert [item.number for item in await forge.find("updater/app", base)] == [1]
 
 
 @only_gitea
@@ -65,6 +75,11 @@ async def test_the_tokens_of_answers_on_their_way_stay_secret_when_one_is_renewe
         forge._api._secrets = (f"token-{number}", *forge._api._secrets)[:4]
     await forge.list_open()
     assert "token-4" not in str(forge._api.odd("the answer says token-4"))
+
+
+@pytest.mark.parametrize(("text", "is_told"), [("2026-01-01T00:00:00Z", True), ("2026-01-01T00:00:00", False), ("soon", False)])
+def test_a_change_without_a_zone_has_no_time(text, is_told):
+    assert (changed_at({"updated_at": text}) is not None) is is_told
 
 
 async def test_a_host_that_two_repositories_ask_for_at_once_is_probed_once():

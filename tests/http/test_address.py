@@ -61,6 +61,8 @@ def test_a_public_place_may_be_followed(reference, target):
         "https://[64:ff9b:1::7f00:1]/x",
         "https://[2001:470::5efe:7f00:1]/x",
         "https://[2001:470::200:5efe:10.0.0.1]/x",
+        "https://[fd00::5efe:8.8.8.8]/x",
+        "https://[fe80::200:5efe:8.8.8.8]/x",
         "https://[::ffff:0:127.0.0.1]/x",
         "https://[3fff::1]/x",
         "https://[5f00::1]/x",
@@ -106,6 +108,7 @@ def test_a_target_is_asked_by_the_name_that_was_judged():
     assert resolve(HOME, "https://Storage.Example.com./x", home=HOME) == "https://storage.example.com/x"
     assert resolve(HOME, "https://0x08080808/x", home=HOME) == "https://8.8.8.8/x"
     assert resolve(HOME, "https://[64:ff9b::8.8.8.8]/x", home=HOME) == "https://[64:ff9b::808:808]/x"
+    assert resolve(HOME, "https://[2001:470::5efe:8.8.8.8]/x", home=HOME) == "https://[2001:470::5efe:808:808]/x"
 
 
 @given(

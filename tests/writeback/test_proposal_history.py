@@ -24,8 +24,7 @@ def commit(revision, branch=PUSH):
     )
 
 
-def pull(number, head):
-    state = ProposalState.MERGED
+def pull(number, head, state=ProposalState.MERGED):
     return ForgeProposal(number=number, state=state, link=f"https://f/{number}", branch=PUSH, base="main", head=head, body="")
 
 
@@ -36,6 +35,11 @@ def test_the_head_of_a_pull_request_and_what_was_pushed_before_it_to_the_same_br
         "c1": "https://f/3",
         "b1": "https://f/1",
     }
+
+
+def test_what_was_closed_and_proposed_again_came_by_the_one_that_was_merged():
+    found = [pull(3, "c2", ProposalState.OPEN), pull(2, "c2"), pull(1, "c2", ProposalState.CLOSED)]
+    assert carriers([commit("c2")], found, PUSH) == {"c2": "https://f/2"}
 
 
 def test_what_may_belong_to_a_pull_request_beyond_those_that_were_read_has_no_link():

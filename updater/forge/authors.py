@@ -1,4 +1,7 @@
-"""Who opened a pull request, and whether that is the account whose token is shown: asked once for each token of a host."""
+"""Who opened a pull request, and whether that is the account whose token is shown: asked once for each token of a host.
+
+Where that is not told, by a token that may not ask or a forge that fails, it is asked again after ten minutes.
+"""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ RESERVE: Final = 0.1
 GRAPHQL: Final = "graphql"
 USUAL_WAIT: Final = 60.0
 _MOST_ACCOUNTS: Final = 1024
+_UNTOLD_FOR: Final = 600.0
 _EPOCH: Final = 1e9  # a smaller number is of seconds from now
 _NUMBER: Final = re.compile(r"[0-9]{1,12}")
 
@@ -35,6 +36,7 @@ class _Account:
     limit: float = 0.0
     renewed: float = 0.0
     user: tuple[ForgeUser | None] | None = None
+    user_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +109,15 @@ class ForgeBudget:
         account.rests_until = max(account.rests_until, self._clock() + min(seconds, LONGEST_PAUSE))
 
     def user_of(self, host: str, token: str) -> tuple[ForgeUser | None] | None:
-        """Return whose token that is, which nobody may be told; None where it was not asked."""
-        return self._of(host, token).user
+        """Return whose token that is; None where that is to be asked, which it is again where it was not told for a while."""
+        account = self._of(host, token)
+        is_old = account.user == (None,) and self._clock() - account.user_at >= _UNTOLD_FOR
+        return None if is_old else account.user
 
     def note_user(self, host: str, token: str, user: tuple[ForgeUser | None]) -> None:
         """Keep whose token that is."""
-        self._of(host, token).user = user
+        account = self._of(host, token)
+        account.user, account.user_at = user, self._clock()
 
     def note(self, host: str, token: str, answer: Response) -> None:
         """Read what an answer says of the limit."""

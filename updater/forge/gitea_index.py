@@ -82,8 +82,9 @@ class ProposalIndex:
 
 
 def changed_at(item: Any) -> datetime | None:
-    """Return when a pull request changed last, None where it does not say so."""
+    """Return when a pull request changed last, None where it does not say so with its zone: others cannot be compared."""
     try:
-        return datetime.fromisoformat(text(mapping(item).get("updated_at")))
+        found = datetime.fromisoformat(text(mapping(item).get("updated_at")))
     except ValueError:
         return None
+    return found if found.tzinfo is not None else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import GitError
 from updater.git.faults import fault
 from updater.git.limits import exceeded
-from updater.git.objects import COMMIT, object_name
+from updater.git.objects import COMMIT
 from updater.git.own_commits import OwnCommits
 from updater.git.remote import Haves, Remote
 from updater.git.reverts import BranchDecisions, DecisionFile, are_resolved, decisions
@@ -86,6 +86,8 @@ class CommitHistory:
         self._anchor = revision
         taken_back = decided.taken_back()
         recent = {info.revision for info in found}
+        kept = {info.revision: info for info in decided.kept}  # the log may have let go of what they say
+        found = [kept.get(info.revision, info) for info in found]
         older = [info for info in decided.kept if info.revision not in recent]
         recent_ones = self._own.with_followers(found)
         ours = (*recent_ones, *(past for info in older if (past := self._own.read(info)) is not None))
@@ -94,10 +96,11 @@ class CommitHistory:
     def _learn(self, branch: str, revision: str, before: BranchDecisions | None) -> BranchDecisions:
         """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
         with self._read_below(revision, before.head if before else None) as (raws, commits, missing):
-            if before is None or (before.head in missing and are_resolved(commits, before, self._log.get)):
+            is_above = before is not None and before.head in missing
+            if before is None or (is_above and are_resolved(commits, before, self._log.told)):
                 return self._decide(branch, revision, (raws, commits), before)
-        with self._read_below(revision, None) as (raws, commits, _):
-            return self._decide(branch, revision, (raws, commits), None)
+        with self._read_below(revision, None) as (raws, commits, _):  # it may be cut, above what was decided
+            return self._decide(branch, revision, (raws, commits), before if is_above else None)
 
     def _decide(
         self, branch: str, revision: str, read: tuple[dict[str, bytes], list[CommitInfo]], before: BranchDecisions | None
@@ -105,7 +108,7 @@ class CommitHistory:
         raws, commits = read
         if not commits:
             raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
-        named = [info for item in commits for name, _ in named_reverts(item) if (info := self._log.get(name)) is not None]
+        named = [info for item in commits for name, _ in named_reverts(item) if (info := self._log.told(name)) is not None]
         self._log.add([raws[info.revision] for info in commits[:KEPT]])
         decided = decisions(revision, [*commits, *named], before)
         self._decided.put(branch, decided)
@@ -157,11 +160,10 @@ class CommitHistory:
             return known
         with self._ask(expected, Haves.of([base] if base else []), LIMIT + 1) as raws:
             self._log.add(raws)
-            infos = [self._log.get(object_name(COMMIT, raw)) for raw in raws]
-        names = {info.revision: info for info in infos if info is not None}
+            names = {info.revision: info for info in map(read_commit, raws)}
         if len(names) > LIMIT:
             raise fault("foreign-commits", f"the push branch is more than {LIMIT} commits away from its base")
-        order = [info for info in self._log.walk(expected, LIMIT + 1)[0] if info.revision in names]
+        order = [names[info.revision] for info in self._log.walk(expected, LIMIT + 1)[0] if info.revision in names]
         return order if len(order) == len(names) else [*order, *(info for info in names.values() if info not in order)]
 
     def commit(self, revision: str) -> CommitInfo | None:
@@ -194,7 +196,7 @@ class CommitHistory:
         found: list[CommitInfo] = []
         name: str | None = expected
         while name != base:
-            info = self._log.get(name) if name is not None else None
+            info = self._log.told(name) if name is not None else None
             if info is None or len(info.parents) > 1 or len(found) > LIMIT:
                 return None
             found.append(info)

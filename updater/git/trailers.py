@@ -237,6 +237,7 @@ class CommitLog:
         self._used: set[str] = set()
         self._grown = 0
         self._texts = 0
+        self._untold: set[str] = set()
         self._ends: set[str] = set()
         self._is_read = False
         self._size = 0
@@ -260,6 +261,10 @@ class CommitLog:
         self._read()
         return self._known.get(revision)
 
+    def told(self, revision: str) -> CommitInfo | None:
+        """Return a known commit where what it says was not let go."""
+        return None if revision in self._untold else self.get(revision)
+
     def walk(self, revision: str, limit: int) -> tuple[list[CommitInfo], bool]:
         """Return up to *limit* known commits down from *revision*, newest first, and whether none of them is missing."""
         self._read()
@@ -275,6 +280,7 @@ class CommitLog:
         self._known = {name: info for name, info in self._known.items() if name in self._used}
         self._ends.intersection_update(parent for info in self._known.values() for parent in info.parents)
         self._used, self._grown = set(), 0
+        self._untold.intersection_update(self._known)
         self._texts = sum(info.text_bytes for info in self._known.values())
 
     def _take(self, infos: Iterable[CommitInfo]) -> None:
@@ -288,6 +294,7 @@ class CommitLog:
         for info in sorted(self._known.values(), key=lambda info: info.when, reverse=True):
             if self._texts + info.text_bytes > _MOST_TEXT // 2 and self._texts:
                 self._known[info.revision] = replace(info, message="")
+                self._untold.update([info.revision] if info.message else [])
             else:
                 self._texts += info.text_bytes
 

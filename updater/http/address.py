@@ -218,8 +218,9 @@ def _is_public(address: _Address) -> bool:
         return False
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        is_isatap = int(address) >> 32 & 0xFDFFFFFF == _ISATAP
-        if is_isatap or address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+        if int(address) >> 32 & 0xFDFFFFFF == _ISATAP and not _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)):
+            return False  # its own network is judged below
+        if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _is_public(inner)

@@ -79,7 +79,7 @@ class ProposalFinder:
         known = KnownProposals(is_whole=True)
         if before is not None:
             known.kept, known.is_automatic = before.kept, before.is_automatic
-            known.refused, known.dressed = before.refused, before.dressed
+            known.refused, known.dressed, known.undone = before.refused, before.dressed, before.undone
         for proposal in await self.forge(branch).find(branch.push, branch.branch):
             known.sort_in(await told_apart(self.forge(branch), proposal))
         self._known[branch] = known

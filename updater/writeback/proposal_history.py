@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from updater.forge.base import ProposalState
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,7 @@ FEWEST_READ: Final = 20
 
 def carriers(commits: Sequence[PastCommit], found: Sequence[ForgeProposal], push: str) -> dict[str, str]:
     """Return the links by revision of those *commits*, newest first, that came by one of the pull requests from *push*."""
-    heads = {item.head: item for item in found}
+    heads = {item.head: item for item in sorted(found, key=lambda item: item.state is ProposalState.MERGED)}  # which wins
     told = [heads[commit.revision].number for commit in commits if commit.revision in heads]
     is_whole, oldest = len(found) < FEWEST_READ, min(told, default=0)
     links: dict[str, str] = {}

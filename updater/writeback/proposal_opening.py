@@ -47,8 +47,8 @@ class ProposalOpener:
         if last is None:
             return await self._open(branch, known, text)
         is_due = known.due == DRESS
-        if is_due and known.dressed != last.number:
-            await self._dress(branch, known, last.number)
+        if known.undone or (is_due and known.dressed != last.number):
+            await self._dress(branch, known, last.number, _wished(forge, options_of(branch), ALL - (known.undone or ALL)))
         if known.is_said(text):
             return await self._settled(branch, known, last.number) if is_due else last
         updated = still_open(self._finder.take(branch, known, await forge.revise(last.number, text)))
@@ -80,6 +80,7 @@ class ProposalOpener:
         self._finder.take(branch, known, opened)
         self._finder.count("opened")
         known.is_automatic = False
+        known.undone = frozenset() if is_due else opened.undone
         done = _wished(forge, options, fields - opened.undone)
         if is_due:
             return await self._complete(branch, known, opened, text, done)
@@ -108,7 +109,7 @@ class ProposalOpener:
     async def _dress(self, branch: GitBranch, known: KnownProposals, number: int, done: ProposalWishes = NO_WISHES) -> None:
         """Set what is set once and is not *done*; where the forge does not answer, the next landing sets it."""
         known.refused = await _dressed(self._finder.forge(branch), number, options_of(branch), done)
-        known.dressed = number
+        known.dressed, known.undone = number, frozenset()
 
     async def _settled(self, branch: GitBranch, known: KnownProposals, number: int) -> ForgeProposal:
         """Take the word that something is left to do out of a text, which may be people's by now."""

@@ -29,8 +29,9 @@ class KnownProposals:
 
     *is_whole* says that the closed ones were asked for too. *kept* is the head of the branch that the server did not let us
     delete. *is_automatic* says whether the forge was asked to merge by itself, None where nobody here knows. *refused* is what
-    the forge did not take of labels, reviewers and assignees, *dressed* the number of the one whose were set by this process.
-    *conflict* is what was said of commits of people, by heads.
+    the forge did not take of labels, reviewers and assignees, *dressed* the number of the one whose were set by this process,
+    *undone* which of them the open one was opened without, and still lacks. *conflict* is what was said of commits of people,
+    by heads.
     """
 
     ours: dict[int, tuple[ForgeProposal, ProposalMarker | None]] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class KnownProposals:
     is_automatic: bool | None = None
     refused: str = ""
     dressed: int = 0
+    undone: frozenset[str] = frozenset()
     conflict: tuple[str, str | None, str] = ("", None, "")
 
     @property
