@@ -20,7 +20,7 @@ from tests.real.registries import running
 from tests.real.rolling_parts import add_node, definitions_of, kubernetes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PART_OF: Final = {"app.kubernetes.io/part-of": "argocd"}
 _MAPS: Final = ("cm", "rbac-cm", "cmd-params-cm", "ssh-known-hosts-cm", "tls-certs-cm", "gpg-keys-cm")
@@ -65,16 +65,20 @@ class ArgocdLab:
         """Push an image of its own digest."""
         self._background.call(self.registry.push(image, tag, labels={"tag": tag}))
 
-    def application(self, name: str, files: Mapping[str, bytes], **annotations: str) -> BareRepository:
+    def application(
+        self, name: str, files: Mapping[str, bytes], *, sources: Sequence[Mapping[str, Any]] = (), **annotations: str
+    ) -> BareRepository:
         """Make a repository, and an Application that applies its folder apps by itself, into a namespace of this name.
 
-        *annotations* are the peer's; ``_`` in a key is ``-``.
+        *sources* are what is special of its source, or of its sources. *annotations* are the peer's; ``_`` in a key is ``-``.
         """
         made = BareRepository.make(self.folder / "repos" / f"{name}.git", dict(files))
         self.cluster.namespace(name)
+        usual = {"repoURL": self.git.url(f"{name}.git"), "path": "apps", "targetRevision": "main"}
+        made_of = [{**usual, **special} for special in sources or ({},)]
         spec = {
             "project": "default",
-            "source": {"repoURL": self.git.url(f"{name}.git"), "path": "apps", "targetRevision": "main"},
+            **({"sources": made_of} if len(made_of) > 1 else {"source": made_of[0]}),
             "destination": {"server": "https://kubernetes.default.svc", "namespace": name},
             "syncPolicy": {"automated": {"selfHeal": True}},
         }
@@ -97,10 +101,11 @@ class ArgocdLab:
         status: dict[str, Any] = self.read(name).get("status", {})
         return status
 
-    def runs(self, name: str, image: str) -> bool:
-        """Return whether an Application is healthy, and *image* is all that it runs."""
+    def runs(self, name: str, *images: str) -> bool:
+        """Return whether an Application is synced and healthy, and *images* are all that it runs."""
         status = self.status(name)
-        return bool(status.get("health", {}).get("status") == "Healthy" and status.get("summary", {}).get("images") == [image])
+        words = [status.get(part, {}).get("status") for part in ("sync", "health")]
+        return words == ["Synced", "Healthy"] and set(status.get("summary", {}).get("images", [])) == set(images)
 
     def daemon(self, folder: Path, **more: Any) -> Daemon:
         """Start a daemon that keeps Applications current, with *more* keys of updater.yaml."""
