@@ -201,6 +201,27 @@ def test_applications_that_others_add_open_the_gate_of_nobody_for_five_minutes(c
     assert gate.woken == ["shop"]
 
 
+def test_applications_that_others_add_again_open_the_gate_of_nobody_at_once():
+    theirs = [
+        merged(application(CANARY), {"metadata": {"namespace": "aaa", "name": f"n{number}"}}) for number in range(MOST_FOUND)
+    ]
+    gate = Gate(application(CANARY), IN_PROGRESS, delivery=SEARCHED)
+    gate.follower.index.put_paths("shop", BRANCH, (FILE.path,))
+
+    def seen(*others):
+        gate.has(application(CANARY), IN_PROGRESS, *others)
+        gate.busy.freed({"shop"})
+
+    seen(*theirs)
+    assert gate.busy.of("shop")
+    gate.now += UNKNOWN_BUSY
+    seen(*theirs)
+    assert gate.woken == ["shop"]
+    seen()
+    seen(*theirs)
+    assert gate.busy.of("shop").endswith("for 300 s at most")
+
+
 def test_a_subscription_that_is_not_followed_waits_for_nothing():
     gate = Gate(application(CANARY), IN_PROGRESS)
     assert gate.busy.of("other") == ""

@@ -48,3 +48,12 @@ def test_each_subscription_whose_context_no_kubeconfig_has_is_named_with_its_lin
     assert first.message == f"shop1: delivery.context: {usual}: there is no context 'prod'"
     assert first.hint == "it has: lab"
     assert absent in second.message
+
+
+def test_a_kubeconfig_in_the_home_of_nobody_is_said_and_ends_no_daemon_that_reloads(tmp_path):
+    connection = ClusterConnection(KubernetesSettings(kubeconfig="~nobody-such/config"), count=lambda _verb, _status: None)
+    for delivery in ({"context": "lab"}, {"context": "lab", "kubeconfig": "~nobody-such/lab"}):
+        with pytest.raises(ConfigError, match="there is no such home"):
+            check_contexts(loaded(tmp_path, delivery), connection)
+    with pytest.raises(ConfigError, match="there is no such home"):
+        assert connection.client

@@ -85,6 +85,17 @@ async def test_release_names_what_an_image_updater_or_the_whole_application_hold
     assert HOLD not in server.read(APPLICATION, "web", "argocd")["metadata"]["annotations"]
 
 
+async def test_who_decides_about_an_image_that_a_hold_of_all_spares_does_not_hold_it_by_that(server, tmp_path):
+    config = [str(configured(server, tmp_path))]
+    await server.put(APPLICATION, "web", "argocd", **_content(application(LIST, own={"hold": "true", "web.hold": "false"})))
+    for edit in (lambda _: {"reject": [{"tag": "1.4.4"}]}, released):
+        (done,) = await decide(config, "argocd/web/web", edit)
+        assert done.has_changed
+        assert server.read(APPLICATION, "web", "argocd")["metadata"]["annotations"][HOLD] == "false"
+    await decide(config, "argocd/web/web", held)
+    assert json.loads(server.read(APPLICATION, "web", "argocd")["metadata"]["annotations"][HOLD])["author"] == "Jane"
+
+
 async def test_an_unknown_key_names_a_near_one_and_nothing_is_written(server, tmp_path):
     with pytest.raises(ConfigError) as caught:
         await decide([str(configured(server, tmp_path))], "argocd/web/wbe", held)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import structlog
 
 from tests.delivery.objects import DEPLOYMENT, NAME, ROLLOUT, merged, template
 from tests.delivery.test_finding import APPLICATION, KUSTOMIZATION, SHOP, application, git_repository, kustomization
 from tests.fakes.eventually import until
 from tests.fakes.kube import FakeKube, refuse
 from tests.fakes.still_time import StillTime
+from updater.daemon.watch_reports import watch_ender, watch_reporter
 from updater.delivery.finding import GitPlace, find_workloads
 from updater.delivery.found import WorkloadIndex
 from updater.delivery.interest import ALL, EVERYWHERE, Wanted, wanted_places
@@ -327,6 +330,34 @@ async def test_a_kind_that_may_not_be_listed_is_not_awaited_when_more_of_it_is_w
         await until(lambda: watched.moved)
         assert not watched.watch.is_awaited("Rollout", "shop")
         listed.set()
+
+
+async def test_a_lost_watch_that_a_wider_one_takes_the_place_of_is_lost_no_more(server, tmp_path):
+    install(server)
+    kept, lost, rights = {}, set(), []
+    metrics = SimpleNamespace(set=lambda name, label, to: kept.update({(name, label): to}))
+    process = SimpleNamespace(metrics=metrics, log=structlog.get_logger())
+
+    async def forbid(request):
+        return refuse(403, "no", reason="Forbidden") if "rollouts" in request.path and not rights else None
+
+    server.faults.append(forbid)
+    hooks = WatchHooks(
+        changed=lambda _moved: None, report=watch_reporter(process, None, lost), ended=watch_ender(process, None, lost)
+    )
+    async with HttpClient(patience=PATIENCE) as http:
+        watch = WorkloadWatch(KubeClient(server.access(tmp_path), http), hooks)
+        watch.want(wanted_places([SHOP_FOUND], {}))
+        running = asyncio.create_task(watch.run())
+        try:
+            await until(lambda: kept.get(("updater_watch_lost", "rollouts.argoproj.io")))
+            rights.append(True)
+            watch.want(wanted_places([SHOP_FOUND, ENVOY], {}))
+            await until(lambda: watch.is_known("Rollout", "shop"))
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+    assert (lost, set(kept.values())) == (set(), {False})
 
 
 async def test_who_keeps_asking_for_new_images_does_not_keep_the_cluster_from_being_listed(server, tmp_path):

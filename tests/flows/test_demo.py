@@ -47,3 +47,10 @@ async def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     assert code == 2
     assert "is not empty" in errors
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+async def test_a_folder_that_cannot_be_created_is_an_error_of_the_command_line(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    for folder in (tmp_path / "mine", tmp_path / "mine" / "below"):
+        code, _, errors = await updater("demo", "--keep", folder)
+        assert (code, "cannot be created" in errors, "bug" in errors) == (2, True, False)

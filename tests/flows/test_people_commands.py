@@ -95,7 +95,7 @@ async def test_release_lets_what_a_person_rolled_back_be_written_again(tmp_path)
         typed(made, "1.1.0", "1.0.0")
         assert (await passed(made)).code == "rejected"
         _, output, _ = await updater("release", "app", "-c", made.configure())
-        assert output.startswith(f"app: may be written again: what people took back of {ours[:9]} (")
+        assert output.startswith(f"app: released; may be written again: what {ours[:9]} wrote and people took back (")
         (row,) = await rows("release", "app", "-c", made.configure())
         assert (row["readmit"], row["changed"]) == ([ours], False)
         assert (await passed(made)).status is Status.UPDATED

@@ -12,6 +12,7 @@ from tests.engine.making import git_branch
 from updater.inventory.branch_writers import repository
 from updater.inventory.merge import Merger, merge
 from updater.inventory.precedence import Evidence, Precedence
+from updater.model.gates import NO_GATES
 from updater.model.image import parse_name
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
@@ -88,6 +89,13 @@ def test_a_key_is_the_files_whatever_order_the_sources_are_in():
         (problem,) = joined.snapshot.problems
         assert "updater.yaml:7" in problem.message
         assert problem.path == "argocd/a"
+
+
+def test_a_group_that_loses_a_member_to_the_file_moves_no_part_of_it():
+    members = [replace(asked(key, branch()), gates=replace(NO_GATES, group="argocd/shop/all")) for key in ("a", "b")]
+    joined = merge(snapshots(filed("a", branch()), *members, asked("c", branch())))
+    assert list(destinations(joined)) == ["a", "c"]
+    assert codes(joined) == {"a": "duplicate", "b": "group"}
 
 
 def test_of_two_other_sources_with_one_key_the_first_has_it():

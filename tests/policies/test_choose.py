@@ -97,7 +97,10 @@ def test_by_policy_a_tag_goes_down_only_where_filter_or_policy_exclude_the_writt
     if chosen is None:
         assert (selection.status, selection.code, selection.held.tag) == ("held", Code.DOWNGRADE, "1.1.0")
         assert "deleted" in selection.hint
-    assert selected(policy, ["1.0.0", "1.1.0"], current, **rules).code == Code.DOWNGRADE, "never is the default"
+    never = selected(policy, ["1.0.0", "1.1.0"], current, **rules)
+    assert never.code == Code.DOWNGRADE, "never is the default"
+    assert ("by-policy" in never.hint) == (chosen is not None), "a hint names what would help"
+    assert ("updater pin KEY 1.1.0" in never.hint) == (chosen is None)
 
 
 @pytest.mark.parametrize("current", ["other", "latest", None])

@@ -104,7 +104,9 @@ def _line(item: DecisionWritten) -> str:
 
     told = [decision.sentence for decision in read_entry(item.key, dict(item.entry), item.where) if decision.code]
     if item.readmitted:
-        told.append(f"may be written again: what people took back of {', '.join(text[:9] for text in sorted(item.readmitted))}")
+        commits = ", ".join(text[:9] for text in sorted(item.readmitted))
+        ended = "" if told or not item.has_changed else "released; "
+        told.append(f"{ended}may be written again: what {commits} wrote and people took back")
     what = (
         "; ".join(told) or f"{'released; ' if item.has_changed else ''}no decision is in force{' here' if item.elsewhere else ''}"
     )

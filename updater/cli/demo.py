@@ -53,18 +53,29 @@ def demo(*, keep: Path | None, serve: bool, listen: str | None) -> None:
     address = free_address(listen) if serve else ""
     if listen and not serve:
         raise ConfigError("--listen counts with --serve only", hint="add --serve", code="usage")
-    if keep and keep.exists() and any(keep.iterdir()):
-        raise ConfigError(f"{keep} is not empty", hint="name a new folder for --keep", code="usage")
+    if keep:
+        _make_new(keep)
     with ExitStack() as stack:
         folder = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="updater-demo-"))
         if keep is None:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
         asyncio.run(_tell(folder, address))
         if keep:
             click.echo(f"\nkept in {folder}: fleet.git, updater.yaml, state")
         if not serve:
             _say_next(folder if keep else None)
+
+
+def _make_new(folder: Path) -> None:
+    """Make the folder to keep; raise `ConfigError` if it holds something, or cannot be made."""
+    hint = "name a new folder for --keep"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be created: {error.strerror}", hint=hint, code="usage") from error
+    if not is_empty:
+        raise ConfigError(f"{folder} is not empty", hint=hint, code="usage")
 
 
 class RacingWriter:

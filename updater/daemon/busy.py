@@ -70,7 +70,8 @@ class BusyRollouts:
         waiting = self._waiting if keys is None else self._waiting & keys
         for key in [key for key in sorted(waiting) if not self.of(key)]:
             self._wake(key)
-        for key in self._unknown.keys() - self._waiting if keys is None else ():
+        expired = self._unknown.keys() - self._waiting
+        for key in expired if keys is None else expired & keys:
             self.of(key)  # known by now: what is awaited later is waited for as long again
 
     async def end(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from updater.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -32,8 +34,7 @@ class ClusterConnection:
         if self._client is None:
             from updater.kube.access import find_access  # noqa: PLC0415 - who has no cluster need not import the way to one
 
-            kubeconfig = self.settings.kubeconfig
-            access = find_access(Path(kubeconfig).expanduser() if kubeconfig else None, self.settings.context or "")
+            access = find_access(_path(self.settings.kubeconfig), self.settings.context or "")
             self._client, _ = self._made(access, None)
         return self._client
 
@@ -46,8 +47,7 @@ class ClusterConnection:
         """Return the way to another cluster; raise `ConfigError` as `client` does."""
         from updater.kube.access import find_context  # noqa: PLC0415 - see `client`
 
-        kubeconfig = cluster.kubeconfig or self.settings.kubeconfig
-        return find_context(cluster.context, Path(kubeconfig).expanduser() if kubeconfig else None)
+        return find_context(cluster.context, _path(cluster.kubeconfig or self.settings.kubeconfig))
 
     @property
     def namespace(self) -> str:
@@ -75,3 +75,11 @@ class ClusterConnection:
         """Close the connections."""
         for opened in self._opened:
             await opened.close()
+
+
+def _path(kubeconfig: str | None) -> Path | None:
+    try:
+        return Path(kubeconfig).expanduser() if kubeconfig else None
+    except RuntimeError:
+        hint = "write the whole path, or ~/ for the home of who runs updater"
+        raise ConfigError(f"{kubeconfig}: there is no such home", hint=hint, code="kubeconfig", path=kubeconfig or "") from None

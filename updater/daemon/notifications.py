@@ -67,7 +67,7 @@ async def send_test(settings: Settings, process: Process, name: str) -> None:
     route = routes.get(name)
     if route is None:
         near = get_close_matches(name, routes, n=1)
-        known = f"the routes are: {', '.join(routes)}" if routes else "notifications: has no route"
+        known = f"the routes are: {', '.join(routes)}" if routes else "the configuration has no route under notifications:"
         hint = f"did you mean {near[0]!r}?" if near else known
         raise ConfigError(f"there is no route {name!r}", hint=hint, code="unknown-route")
     from updater.reporting.notifications.templating import example  # noqa: PLC0415 - only this needs it

@@ -18,7 +18,7 @@ from updater.engine.rollbacks import taken_back
 from updater.errors import ConfigError, KubeConflict, KubeGone
 from updater.model.decision import Decisions, Pin, in_force
 from updater.model.release import OnBad
-from updater.settings.decisions import ANNOTATION_PREFIX, KINDS, PIN, READMIT, annotation_texts, entry_of, read_annotation
+from updater.settings.decisions import ANNOTATION_PREFIX, HOLD, KINDS, PIN, READMIT, annotation_texts, entry_of, read_annotation
 from updater.settings.values import CONFIG_MAP
 from updater.sources.holds_writer import edited_text, write_decision
 
@@ -212,8 +212,11 @@ async def _annotate(generation: Generation, item: Subscription, edit: Edit) -> t
         entry = edit(before)
         if entry == before:
             return str(ref), False
+        stays = {name for kind, name in names.items() if _lets_go(kind, annotations.get(name), item.key)}
         texts = {
-            names[kind]: text for kind, text in annotation_texts(entry).items() if text is not None or names[kind] in annotations
+            names[kind]: text
+            for kind, text in annotation_texts(entry).items()
+            if text is not None or names[kind] in annotations.keys() - stays
         }
         try:
             await generation.client.patch(ref, {"metadata": {"annotations": texts}}, version=_version(found))
@@ -221,6 +224,16 @@ async def _annotate(generation: Generation, item: Subscription, edit: Edit) -> t
             continue
         return str(ref), True
     raise _busy(ref)
+
+
+def _lets_go(kind: str, text: object, key: str) -> bool:
+    """Return whether an annotation takes the holds of others away, as a person wrote it: that is no decision to be replaced."""
+    if kind != HOLD or not isinstance(text, str) or not text.strip():
+        return False
+    try:
+        return not read_annotation(kind, text, key=key, where="")
+    except ConfigError:
+        return False
 
 
 def _read(kind: str, text: str, key: str, ref: Ref, name: str) -> Sequence[Any]:

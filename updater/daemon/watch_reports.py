@@ -28,11 +28,25 @@ def watch_reporter(
 
     def report(watched: WatchedKind[Any], error: KubeError | None) -> None:
         (lost.discard if error is None else lost.add)((cluster, watched))
-        kind = watched.kind  # one kind is watched in several namespaces, and is lost while one of them is
-        process.metrics.set("updater_watch_lost", kind.resource, to=any(other.kind == kind for _, other in lost))
+        _count(process, watched, lost)
         if error is None:
             process.log.info("watched again", what=str(watched), **where)
         else:
             process.log.warning("watch lost", what=str(watched), detail=error.message, hint=error.hint, code=error.code, **where)
 
     return report
+
+
+def watch_ender(process: Process, cluster: ClusterContext | None, lost: LostWatches) -> Callable[[WatchedKind[Any]], None]:
+    """Return what is called with a watch that was lost and is not at work any more: another one may have taken its place."""
+
+    def ended(watched: WatchedKind[Any]) -> None:
+        lost.discard((cluster, watched))
+        _count(process, watched, lost)
+
+    return ended
+
+
+def _count(process: Process, watched: WatchedKind[Any], lost: LostWatches) -> None:
+    kind = watched.kind  # one kind is watched in several namespaces, and is lost while one of them is
+    process.metrics.set("updater_watch_lost", kind.resource, to=any(other.kind == kind for _, other in lost))

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from updater.daemon.watch_reports import watch_reporter
+from updater.daemon.watch_reports import watch_ender, watch_reporter
 from updater.delivery.interest import wanted_places
 from updater.delivery.watch import WatchHooks, WorkloadWatch
 from updater.errors import ConfigError
@@ -74,7 +74,8 @@ class WatchedClusters:
         async with asyncio.TaskGroup() as tasks:
             for cluster in self._watches:
                 report = watch_reporter(self._process, cluster, lost)
-                hooks = WatchHooks(changed=changed, report=report, absent=partial(self._say_absent, cluster))
+                ended, absent = watch_ender(self._process, cluster, lost), partial(self._say_absent, cluster)
+                hooks = WatchHooks(changed=changed, report=report, absent=absent, ended=ended)
                 tasks.create_task(self._follow(cluster, hooks, follower, beside), name=f"watch {cluster or 'the cluster'}")
 
     async def _follow(

@@ -53,6 +53,7 @@ class _Watch:
     """
 
     wanted: Wanted
+    kind: WatchedKind[Any] | None = None
     task: asyncio.Task[None] | None = None
     objects: Mapping[Key, Object] = field(default_factory=dict)
     covered: Wanted = field(default_factory=Wanted)
@@ -70,12 +71,13 @@ class _Watch:
 class WatchHooks:
     """Who is told: *changed* which objects are others, None where that may be any; *report* a watch that is lost, and is back.
 
-    *absent* is told the resource of a kind that is not installed, once.
+    *absent* is told the resource of a kind that is not installed, once; *ended* a watch that is lost and not at work any more.
     """
 
     changed: Callable[[frozenset[ObjectKey] | None], None]
     report: Callable[[WatchedKind[Any], KubeError | None], None]
     absent: Callable[[str], None] = field(default=lambda _resource: None)
+    ended: Callable[[WatchedKind[Any]], None] = field(default=lambda _watched: None)
 
 
 class WorkloadWatch:
@@ -169,6 +171,8 @@ class WorkloadWatch:
         for place, watch in ended.items():
             if watch.task is not None:
                 watch.task.cancel()
+            if watch.kind is not None and watch.is_lost:
+                self._hooks.ended(watch.kind)
             self._readers.moved(place[0], watch.objects, _NOTHING)
         for place in [place for place in wanted if place not in stays]:
             self._watches[place] = begun = _Watch(
@@ -193,7 +197,7 @@ class WorkloadWatch:
         def told(watched: WatchedKind[Any], error: KubeError | None) -> None:
             self._told(watch, watched, error)
 
-        kind = WatchedKind(kind=followed.kind, prune=prune, scope=ListScope(namespace=place[1] or None))
+        watch.kind = kind = WatchedKind(kind=followed.kind, prune=prune, scope=ListScope(namespace=place[1] or None))
         waits = iter(ABSENT_WAITS)
         while True:
             reflector = Reflector(self._client, [kind], report=told, surroundings=self._surroundings)

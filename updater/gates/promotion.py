@@ -71,7 +71,7 @@ def _said(follows: Follows, run: HealthyRun, opens_at: float | None, *, is_promo
         return f"runs {shown(run.image)}, whose tag is not known"
     if run.since is None or opens_at is None:
         return f"has {shown(run.image)}, which is not healthy{why}; it must be for {wanted}"
-    return f"runs {shown(run.image)} healthy since {moment(run.since)} and must for {wanted}; held until {moment(opens_at)}"
+    return f"runs {shown(run.image)} healthy since {moment(run.since)} and must be for {wanted}; held until {moment(opens_at)}"
 
 
 def shown(image: ImageRef) -> str:

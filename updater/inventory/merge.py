@@ -88,6 +88,7 @@ class Merger:
         asked, wrong = _with_unique_keys(
             [one for name, snapshot in snapshots for one in self._known(snapshot, is_filed=name == FILE)]
         )
+        asked, wrong = _with_whole_groups(asked, wrong)
         self._asked = {id(one.item): one for one in asked}
         asked = self._spelled(asked)
         verdict = self._wrong(asked)
@@ -195,6 +196,25 @@ def _doubled(item: Subscription, first: Subscription) -> Problem:
     message = f"the key {item.key!r} is taken by the subscription of {first.origin}"
     hint = "give one of the two another key: what has it first counts"
     return Problem(path=origin.name, line=origin.line, code=DUPLICATE, message=message, hint=hint, origin=item.key)
+
+
+def _with_whole_groups(
+    asked: list[_Asked], wrong: list[tuple[Subscription, Problem]]
+) -> tuple[list[_Asked], list[tuple[Subscription, Problem]]]:
+    """Leave out the members of a group that has lost one: all of them move or none."""
+    torn: dict[str | None, str] = {item.gates.group: item.key for item, _ in wrong if item.gates.group is not None}
+    if not torn:
+        return asked, wrong
+    others = [one.item for one in asked if one.item.gates.group in torn]
+    lost = [(item, _torn(item, torn[item.gates.group])) for item in others]
+    return [one for one in asked if one.item.gates.group not in torn], [*wrong, *lost]
+
+
+def _torn(item: Subscription, other: str) -> Problem:
+    origin, group = item.origin, item.gates.group
+    message = f"{item.key} waits for the group {group}: the key {other!r} of another member is taken"
+    hint = "the members of a group move together; it goes on when all of them are kept current"
+    return Problem(path=origin.name, line=origin.line, code="group", message=message, hint=hint, origin=item.key)
 
 
 def _spellings(asked: Iterable[_Asked]) -> dict[_Way, str]:

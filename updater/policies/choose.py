@@ -272,7 +272,7 @@ def _guarded(request: SelectionRequest, ranking: Ranking, chosen: Candidate, unf
     current = request.current
     stopped = _stopped(request, ranking, chosen) or _incomparable(request, chosen, unfit)
     if stopped is not None:
-        return _held(ranking, current, chosen, {**unfit, chosen.tag: stopped})
+        return _held(ranking, current, chosen, {**unfit, chosen.tag: _addressed(stopped, request.key)})
     is_followed = request.policy.follows_digest and chosen.digest is not None and chosen.digest == request.current_digest
     is_written = is_followed or (chosen.tag == current and not _differs(chosen.digest, request.current_digest))
     status = Status.UNCHANGED if is_written else Status.UPDATED

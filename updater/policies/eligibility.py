@@ -94,13 +94,13 @@ def _too_young(candidate: Candidate, min_age: float, now: datetime) -> Rejection
     if seen is None:
         if candidate.failure is not None:
             return Rejection(tag=tag, code=candidate.failure.code, sentence=candidate.failure.message)
-        sentence = f"when {tag} was seen first is not known yet; it must be {length(min_age)} old"
+        sentence = f"when {tag} was first seen is not known yet; it must be {length(min_age)} old"
         return Rejection(tag=tag, code=Code.MIN_AGE, sentence=sentence, hint=_AGE_HINT.format(tag=tag))
     opens_at = seen + timedelta(seconds=min_age)
     if opens_at <= now:
         return None
     since, until = (moment(at.timestamp()) for at in (seen, opens_at))
-    sentence = f"{tag} was seen first at {since} and must be {length(min_age)} old; held until {until}"
+    sentence = f"{tag} was first seen at {since} and must be {length(min_age)} old; held until {until}"
     return Rejection(tag=tag, code=Code.MIN_AGE, sentence=sentence, hint=_AGE_HINT.format(tag=tag), opens_at=opens_at)
 
 

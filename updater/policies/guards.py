@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 INCOMPLETE_LIST: Final = "incomplete-list"
 _NUMBER_WITH_DOT: Final = re.compile(r"[0-9]\.[0-9]")
 _DOWNGRADE_HINT: Final = "to let lower versions through, set downgrade: by-policy or always"
+_VANISHED_HINT: Final = "the written tag may have been deleted; to move down, run updater pin KEY {tag}, or set downgrade: always"
 _STILL_ADMITTED_HINT: Final = (
     "the written tag may have been deleted; to move down, exclude it by range or filter, or set downgrade: always"
 )
@@ -53,7 +54,8 @@ def downgrade(*, tag: str, rank: Rank, written: WrittenTag, rule: Downgrade) -> 
         return None
     if rule is Downgrade.NEVER:
         sentence = f"{tag} is lower than {written.tag}, which is written"
-        return Rejection(tag=tag, code=Code.DOWNGRADE, sentence=sentence, hint=_DOWNGRADE_HINT)
+        hint = _VANISHED_HINT.format(tag=tag) if written.is_admitted else _DOWNGRADE_HINT
+        return Rejection(tag=tag, code=Code.DOWNGRADE, sentence=sentence, hint=hint)
     if not written.is_admitted:
         return None
     sentence = f"{tag} is lower than {written.tag}, which is written and which the policy still admits"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
 _KEPT_IN_GIT: Final = "if the Application itself is kept in Git, write to Git: write-back-method: git"
-RELEASE_HINT: Final = "a newer version is written by itself; updater release KEY lets this one be written again"
+RELEASE_HINT: Final = "newer versions are still written; updater release KEY lets this one be written again"
 
 
 def not_rejected(

@@ -67,7 +67,7 @@ def find_files(paths: Sequence[Path], *, folder: Path | None = None) -> tuple[Pa
             return (path,)
     raise ConfigError(
         f"there is no configuration: neither {DEFAULT_FILES[0]} here nor {DEFAULT_FILES[1]}",
-        hint="name one by -c FILE; config/updater.example.yaml shows every key",
+        hint="name one with -c FILE, or write a first one with updater init",
         code="no-configuration",
     )
 

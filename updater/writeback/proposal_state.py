@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from updater.writeback.proposal_text import ProposalMarker
 
 CLOSED: Final = "proposal-closed"
-_CLOSED_HINT: Final = "reopen the pull request, or run updater release, to take that back; a newer version is proposed by itself"
-_DECLINED_HINT: Final = "run updater release to take that back: this forge reopens none; a newer version is proposed by itself"
+_CLOSED_HINT: Final = "reopen the pull request, or run updater release, to take that back; newer versions are still proposed"
+_DECLINED_HINT: Final = "run updater release to take that back: this forge reopens none; newer versions are still proposed"
 
 
 @dataclass(slots=True)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from updater.writeback.proposal_links import SourceLinks
 
 AT_LIMIT: Final = "proposal-limit"
-_FOREIGN_HINT: Final = "merge or close the pull request and delete its branch; updater then goes on by itself"
+_FOREIGN_HINT: Final = "merge or close the pull request and delete its branch; updater then continues"
 _LIMIT_HINT: Final = "merge or close one of them; the next landing opens what waits"
 _NOTHING: Final = WriteResult(changes={}, refused={}, revisions={})
 

@@ -260,7 +260,7 @@ def _no_file(files: Sequence[str], target: Target) -> Problem:
         path=files[0],
         code="no-file",
         message=f"{absent} in the tree of {target.destination}",
-        hint="commit the file first, or mend its path, which is shown from the root of the repository",
+        hint="commit the file first, or correct its path, which is relative to the root of the repository",
     )
 
 

@@ -115,3 +115,11 @@ def test_a_decision_of_an_image_updater_that_cannot_be_read_stops_its_images():
     found = run(application(), updaters=[made])
     assert found.snapshot.subscriptions == ()
     assert found.snapshot.problems
+
+
+def test_an_alias_with_a_slash_is_named_with_an_underscore_on_an_image_updater_too():
+    made = updater(reference(useAnnotations=True))
+    made["metadata"]["annotations"] = {f"{OWN}team_web.hold": "true", f"{OWN}team_web.min-age": "3d"}
+    (item,) = run(application({"image-list": "team/web=ghcr.io/o/web:^1.0"}), updaters=[made]).snapshot.subscriptions
+    assert hold_of(item.decisions)
+    assert item.gates.min_age == 259200.0

@@ -72,6 +72,26 @@ def test_two_automations_of_one_policy_that_do_not_agree_hold_it_until_it_says_s
         assert (problems, found["app"].gates.min_age, found["app"].decisions) == ((), 259200.0, ())
 
 
+@pytest.mark.parametrize("name", ["hold", "app.hold"])
+def test_no_automation_takes_the_hold_of_another_one_away(name):
+    for automations in (({name: "false"}, {"hold": "true"}), ({"hold": "true"}, {name: "false"})):
+        found, problems = written(*automations)
+        assert problems == ()
+        assert hold_of(found["app"].decisions), automations
+    found, _ = written({name: "false"}, {"hold": "true"}, own={"hold": "false"})
+    assert found["app"].decisions == ()
+
+
+def test_two_automations_that_pin_one_policy_to_two_versions_hold_it_until_it_is_pinned_itself():
+    found, problems = written({"pin": "1.0.0"}, {"pin": "1.1.0"})
+    assert [problem.code for problem in problems] == ["conflict"]
+    assert hold_of(found["app"].decisions)
+    found, problems = written({"pin": "1.0.0"}, {"pin": "1.1.0"}, own={"pin": "1.2.0"})
+    pin = pin_of(found["app"].decisions)
+    assert pin is not None
+    assert (problems, pin.tag, hold_of(found["app"].decisions)) == ((), "1.2.0", None)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "code"),
     [

@@ -112,7 +112,7 @@ def _own_levels(annotations: Mapping[str, Any], alias: str | None) -> tuple[dict
     for full, text in annotations.items():
         if full.startswith(OWN_PREFIX) and isinstance(text, str) and text.strip():
             owner, name = _split(full.removeprefix(OWN_PREFIX), OWN)
-            if name and owner in {None, alias}:
+            if name and (owner is None or _is_meant(owner, alias)):
                 levels[owner is None][name] = Setting(text, (*METADATA, full))
     return levels
 
@@ -235,12 +235,17 @@ def _key(full: str, setting: Setting, aliases: set[str], flaws: list[FieldProble
         )
         return None
     if alias is not None and not is_open:
-        alias = next((known for known in aliases if known == alias or known.replace("/", "_") == alias), alias)
+        alias = next((known for known in aliases if _is_meant(alias, known)), alias)
         if alias not in aliases:
             hint = nearest(alias, sorted(aliases)) if aliases else "give the image an alias: alias=image"
             message = f"{full}: no image in image-list has the alias {alias!r}"
             flaws.append(FieldProblem(place=setting.place, code="alias", message=message, hint=hint))
     return _Key(alias, name, setting)
+
+
+def _is_meant(written: str, alias: str | None) -> bool:
+    """Return whether an annotation that names *written* means *alias*: the name of an annotation has no second slash."""
+    return alias is not None and written in {alias, alias.replace("/", "_")}
 
 
 def _split(key: str, per_image: Sequence[str], whole: Sequence[str] = OWN) -> tuple[str | None, str | None]:

@@ -8,6 +8,7 @@ it was to stop. So do two automations of one policy that say different things.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from updater.documents.members import mapping_in
@@ -15,7 +16,7 @@ from updater.errors import ConfigError, UpdaterError
 from updater.model.decision import Decision, Hold
 from updater.model.problem import Problem
 from updater.settings.annotation_keys import key_of_one
-from updater.settings.decisions import ANNOTATION_PREFIX, join_levels, read_annotation
+from updater.settings.decisions import ANNOTATION_PREFIX, PIN, join_levels, read_annotation
 from updater.settings.delivery_annotations import DELIVERY_KEYS, read_delivery, with_delivery
 from updater.settings.fields import NOT_YET, nearest
 from updater.settings.gate_annotations import GATE_KEYS, GROUP, read_gate, with_gates
@@ -101,10 +102,20 @@ class AnnotatedPolicy:
         options = with_delivery(delivery, self._values(DELIVERY_KEYS, read_delivery))
         searched = (AGENT,) if options is not None and options.workload is None else ()
         found = replace(options, searched=searched) if options is not None else None
-        levels = [self._own, *(level for each in self._defaults for level in each)]
-        decided = join_levels(map(self._decisions, levels))
+        decided = self._decided()
         made = replace(subscription, gates=rules, delivery=found, decisions=(*decided, *self._holds))
         return made, tuple(dict.fromkeys(self._problems))
+
+    def _decided(self) -> tuple[Decision, ...]:
+        """Return what people decided on the policy and on each automation: none of these stands above another one."""
+        own = self._decisions(self._own)
+        if PIN not in own:
+            try:
+                self._default(PIN)
+            except ConfigError as error:
+                self._hold(self._offered(PIN)[0], error)
+        joined = [join_levels([own, *map(self._decisions, levels)]) for levels in self._defaults] or [join_levels([own])]
+        return tuple(dict.fromkeys(chain.from_iterable(joined)))
 
     def _decisions(self, level: Mapping[str, _Said]) -> dict[str, tuple[Decision, ...]]:
         """Return by kind what people decided in annotations of one level."""
