@@ -1,11 +1,13 @@
 """The override files that Argo CD reads next to manifests: ``.argocd-source.yaml``, ``.argocd-source-<app>.yaml``.
 
-Such a file is a patch of an Application's source (https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/). Each entry
-belongs to the name it has: what else stands in the file stays, and a file that is not there is made.
+Such a file is a patch of an Application's source (https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/), the first one
+for all Applications of the folder, the second one over it. Each entry belongs to the name it has: what else stands in the file
+stays, and a file that is not there is made.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from updater.model.update import EditRequest
 
 PREFIX: Final = ".argocd-source"
+SHARED: Final = f"{PREFIX}.yaml"
 REMEMBERED: Final = 16
 _FORCE: Final = "forceString"
 
@@ -43,6 +46,11 @@ class ArgocdSourceEditor:
     def files(self, locator: Locator) -> tuple[str, ...] | None:
         """Name the one file."""
         return (locator.path,)
+
+    def beneath(self, locator: Locator) -> str:
+        """Name the file for all Applications of the folder, "" where *locator* is not in the file of one."""
+        folder, slash, name = locator.path.rpartition("/")
+        return f"{folder}{slash}{SHARED}" if name.startswith(f"{PREFIX}-") else ""
 
     def wants(self, path: str) -> bool:
         """Return whether Argo CD reads a file of this name."""
@@ -103,7 +111,26 @@ def _reading(found: Overrides, locator: Locator) -> Reading:
         parts=parts,
         written=written if parts else Written(),
         is_missing=len(parts) < len(entries),
+        beside=_listed(found, locator) if found.path.rpartition("/")[2] == SHARED else None,
     )
+
+
+def _listed(found: Overrides, locator: Locator) -> tuple[tuple[str, str | None], ...] | None:
+    """Return the list of *locator* as `Reading.beside`, None where there is none.
+
+    A text of None is an entry that no copy says as well.
+    """
+    section = overrides.section_of(locator)
+    if not found.has_list(section):
+        return None
+    entries = found.entries(section)
+    times = Counter(entry.name for entry in entries)
+    own = {locator.name, locator.tag, locator.spec}
+
+    def is_copied(entry: OverrideEntry) -> bool:
+        return times[entry.name] == 1 and (section != "helm" or entry.name in own or found.is_forced(entry))
+
+    return tuple((entry.name, entry.text if is_copied(entry) else None) for entry in entries)
 
 
 def _entries(found: Overrides, locator: Locator) -> list[tuple[WantedOverride, OverrideEntry | None]]:
@@ -193,7 +220,7 @@ def _completed(edit: Edit, request: EditRequest, first: Overrides) -> Edit:
         before = _reading(_overrides(edit.path, data), request.locator)
         if not first.has_list(overrides.section_of(request.locator)):
             before = _reading(first, request.locator)
-            data = _with_beside(data, edit.path, request.locator)
+            data = _with_beside(data, edit.path, request)
         for place in _names(request.locator):
             found = _overrides(edit.path, data)
             wanted, entry = next(pair for pair in _entries(found, request.locator) if place in {None, pair[0].name})
@@ -234,18 +261,22 @@ def _added(
     return after, [*moved, change]
 
 
-def _with_beside(data: bytes, path: str, locator: Locator) -> bytes:
-    """Return the file with what stands in the Application's own list: Argo CD replaces that whole list by the one in the file.
+def _with_beside(data: bytes, path: str, request: EditRequest) -> bytes:
+    """Return the file with what stands in the list beneath: Argo CD replaces that whole list by the one in the file.
 
-    Raises `EditError` ``hides-overrides`` where something stands there that nobody here may write.
+    That is the list of the file for all Applications, else the Application's own. Raises `EditError` ``hides-overrides`` where
+    something stands there that nobody here may write.
     """
-    section = overrides.section_of(locator)
-    foreign = [name for name, text in locator.beside if text is None]
+    section = overrides.section_of(request.locator)
+    beside, whose = request.locator.beside, "the Application"
+    if request.reading.beside is not None:
+        beside, whose = request.reading.beside, SHARED
+    foreign = list(dict.fromkeys(name for name, text in beside if text is None))
     if foreign:
-        message = f"a list {section}.{LISTS[section]} in {path} would hide what the Application sets there: {', '.join(foreign)}"
+        message = f"a list {section}.{LISTS[section]} in {path} would hide what {whose} sets there: {', '.join(foreign)}"
         hint = "write those into the file too, or into values of the source; or name a values file by write-back-target"
         raise EditError(message, hint=hint, code="hides-overrides")
-    for name, text in locator.beside:
+    for name, text in beside:
         found = _overrides(path, data)
         if text is not None and all(entry.name != name for entry in found.entries(section)):
             data = _with_item(found, data, section, _item(found, section, name, text))

@@ -34,6 +34,15 @@ def creates(editor: Editor) -> bool:
     return bool(getattr(editor, "creates", False))
 
 
+def beneath(editor: Editor, locator: Locator) -> str:
+    """Return the file whose lists are hidden by those of the file of *locator*, "" where there is none.
+
+    An editor says so by an attribute ``beneath``, and what that file sets by `Reading.beside`.
+    """
+    named = getattr(editor, "beneath", None)
+    return str(named(locator)) if named is not None else ""
+
+
 class Editor(Protocol):
     """Read and change one kind of text; pure.
 

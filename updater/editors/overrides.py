@@ -151,6 +151,12 @@ class Overrides:
         """Return whether an entry of the helm parameters has this very key."""
         return any(outline.values(self.parsed, entry.item, key) for entry in self.entries("helm"))
 
+    def is_forced(self, entry: OverrideEntry) -> bool:
+        """Return whether a parameter of helm says that its value is a string, as every parameter does that is written here."""
+        forced = outline.values(self.parsed, entry.item, "forceString")
+        event = self.parsed.scalar(outline.resolve(self.parsed, forced[0])) if len(forced) == 1 else None
+        return event is not None and not event.style and event.value in {"true", "True", "TRUE"}
+
     def _single(self, found: Sequence[OverrideEntry], name: str) -> OverrideEntry | None:
         if len(found) > 1:
             # by position, not by line: the text may be made of a live object, and nobody saw its lines

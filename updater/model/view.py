@@ -49,7 +49,8 @@ class Reading:
     *setter* is the name by which it was found (``ns:policy`` of a marker, the entry's name, the key);
     *where* identifies the place within the file and stays the same while the file's shape does;
     *is_missing* marks a place that an edit would add. *object_id* is (apiVersion, kind, namespace, name)
-    of the Kubernetes object around it, each "" where there is none.
+    of the Kubernetes object around it, each "" where there is none. *beside* is what the file beneath this one sets in the list
+    of the place, in the form of `Locator.beside`; None where there is no such list.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Reading:
     written: Written
     is_missing: bool = False
     object_id: tuple[str, str, str, str] = ("", "", "", "")
+    beside: tuple[tuple[str, str | None], ...] | None = None
 
     @property
     def scalars(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.editors import scalars
-from updater.editors.base import FileReadings, creates
+from updater.editors.base import FileReadings, beneath, creates
 from updater.errors import EditError
 from updater.git.objects import BLOB
 from updater.git.tree import EntryKind, TreeEntry, object_name
@@ -210,8 +210,21 @@ class Targets:
             found = editor.read(files[0], b"", target.locator)
         else:
             found = self.blobs.read(target.editor, entry, self.tree, target.locator)
+        found = self._with_beneath(target, found)
         self.readings[place] = tuple(_judged_by(reading, target) for reading in found.readings)
         self.problems[place] = found.problems
+
+    def _with_beneath(self, target: Target, found: FileReadings) -> FileReadings:
+        """Return *found* with what the file beneath sets, where an edit may hide it; if that cannot be read, its problems."""
+        path = beneath(self.blobs.editors[target.editor], target.locator)
+        entry = self.tree.entry(path) if path and any(reading.is_missing for reading in found.readings) else None
+        if entry is None:
+            return found
+        lower = self.blobs.read(target.editor, entry, self.tree, target.locator)
+        if lower.problems:
+            return lower
+        beside = next((reading.beside for reading in lower.readings), None)
+        return replace(found, readings=tuple(replace(reading, beside=beside) for reading in found.readings))
 
     def _folder_flaw(self, path: str) -> str:
         """Return why nothing can be below *path*, "" where something may."""
