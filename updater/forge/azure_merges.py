@@ -69,7 +69,7 @@ class AzureForge(AzureProposals):
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Let it complete by itself once the policies allow it; return False where none is missing: it would merge at once."""
-        item = await self._standing(proposal)
+        item = await self._standing(proposal, is_look=True)
         if text(mapping(item, "autoCompleteSetBy").get("id")) not in {"", _NOBODY}:
             return True
         missing = [one for one in await self._policies(item, proposal) if _is_blocking(one) and one.get("status") not in _FINE]

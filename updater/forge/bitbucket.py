@@ -40,11 +40,11 @@ class BitbucketProposals(BitbucketPeople):
         super().__init__(*given, **named)
         self._without_open: set[tuple[str, str]] = set()
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
         self._defaults = None
         self._without_open.clear()
-        call = ApiCall(path="pullrequests", query={"state": "OPEN", "sort": "-updated_on"}, is_look=True)
+        call = ApiCall(path="pullrequests", query={"state": "OPEN", "sort": "-updated_on"}, is_look=is_look)
         return tuple(await self._pages(call, most=MOST_OPEN_PAGES))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:

@@ -56,9 +56,9 @@ class BitbucketServerProposals(ForgeFoundation):
     account = _account
     abilities = ForgeAbilities(labels=False, assignees=False, at_opening=frozenset({"reviewers"}), longest_body=32_768)
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, newest first: at most 1,000."""
-        call = ApiCall(path="pull-requests", query={"state": "OPEN", "order": "NEWEST"}, is_look=True)
+        call = ApiCall(path="pull-requests", query={"state": "OPEN", "order": "NEWEST"}, is_look=is_look)
         return tuple(await self._pages(call, most=MOST_OPEN_PAGES))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
@@ -196,7 +196,7 @@ class BitbucketServerForge(BitbucketServerProposals):
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Ask it to merge by itself, from 8.15; return False where that is not allowed, or nothing is missing."""
-        item = await self._standing(proposal)
+        item = await self._standing(proposal, is_look=True)
         merge = mapping(await self._api.ask(ApiCall(path=f"pull-requests/{proposal.number}/merge")))
         if merge.get("canMerge") is True or item.get("draft") is True:
             return False

@@ -181,7 +181,7 @@ class GiteaForge(GiteaProposals):
         return pull
 
     async def _has_rules(self, base: str) -> bool:
-        rules = mapping(await self._api.ask(ApiCall(path=f"branches/{quote(base)}")))
+        rules = mapping(await self._api.ask(ApiCall(path=f"branches/{quote(base)}", is_look=True)))
         return rules.get("enable_status_check") is True or bool(number(rules.get("required_approvals")))
 
 

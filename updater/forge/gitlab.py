@@ -55,10 +55,10 @@ class GitlabProposals(GitlabPeople):
     account = told_at("user", "id", "username")
     abilities = ForgeAbilities(at_opening=frozenset({"labels", "reviewers", "assignees"}), longest_body=1_000_000)
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
         order = {"state": "opened", "order_by": "updated_at", "sort": "desc"}
-        return tuple(await self._pages(ApiCall(path="merge_requests", query=order, is_look=True), most=MOST_OPEN_PAGES))
+        return tuple(await self._pages(ApiCall(path="merge_requests", query=order, is_look=is_look), most=MOST_OPEN_PAGES))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
         """Return the merge requests from *branch* to *base* of this repository, open and closed, newest first."""
@@ -171,7 +171,7 @@ class GitlabForge(GitlabProposals):
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Ask GitLab to merge when the pipeline succeeds; return False where none runs: GitLab would merge at once."""
-        item = await self._standing(proposal)
+        item = await self._standing(proposal, is_look=True)
         if item.get("merge_when_pipeline_succeeds") is True:
             return True
         if _checks(item) is not CheckState.PENDING or item.get("draft") is True:
