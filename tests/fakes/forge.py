@@ -106,6 +106,7 @@ class FakeForge:
         self.headers: dict[str, str] = {}
         self.page_cap = 50
         self.tells_account = True
+        self.shows_methods = True
         self.account = ACCOUNT
         self.dialect = dialect_of(self)
 

@@ -17,7 +17,7 @@ FULL = "{labels: [shop, images], reviewers: [anna, bert], assignees: [bert], dra
 PAGE = Path("docs/reference/forges.md").read_text()
 ORDER = ["github", "gitlab", "gitea", "bitbucket", "bitbucket-server", "azure"]
 #: what is asked once a round, for all pull requests of a repository
-ROUND = {"refs/branches", "effective-default-reviewers"}
+ROUND = {"refs/branches", "effective-default-reviewers", "branch-restrictions"}
 WHOSE = ("/user", "application-properties", "connectionData")
 
 
@@ -71,6 +71,12 @@ async def test_opening_and_changing_takes_as_many_requests_as_the_page_says(tmp_
             each, once = figures("requests to change", kind)
             assert await passed(life, generation, asked, "1.2.0") == SEVERAL * each, asked
     assert (len(life.forge.pulls), all("1.2.0" in pull.body for pull in life.forge.pulls)) == (SEVERAL, True)
+
+
+def test_the_page_says_no_more_than_three_for_each_but_for_all_settings_of_github(kind):
+    named = {name: figures(name, kind)[0] for name in ("requests to open", "requests to change", "requests to have it merged")}
+    assert max(named.values()) <= 3
+    assert figures("with all settings", kind)[0] <= (4 if kind == "github" else 3)
 
 
 async def test_having_it_merged_takes_as_many_requests_as_the_page_says(tmp_path, kind):

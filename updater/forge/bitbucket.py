@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -39,10 +40,12 @@ class BitbucketProposals(BitbucketPeople):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._without_open: set[tuple[str, str]] = set()
+        self._restrictions: list[Any] | None = None
+        self._turn = asyncio.Lock()
 
     async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
-        self._defaults = None
+        self._defaults = self._restrictions = None
         self._without_open.clear()
         call = ApiCall(path="pullrequests", query={"state": "OPEN", "sort": "-updated_on"}, is_look=is_look)
         return tuple(await self._pages(call, most=MOST_OPEN_PAGES))
@@ -194,16 +197,22 @@ class BitbucketForge(BitbucketProposals):
         return any("conflict" in text(mapping(item).get("status")) for item in files)
 
     async def _required_approvals(self, base: str) -> int:
-        """Return how many approvals a merge into *base* asks for; 0 where the token may not read it."""
+        """Return how many approvals a merge into *base* asks for, by rules that are read once after each listing."""
+        async with self._turn:
+            if self._restrictions is None:
+                self._restrictions = await self._read_restrictions()
+            rules = [item for item in map(mapping, self._restrictions) if fnmatchcase(base, text(item.get("pattern")))]
+        return max((number(item.get("value")) or 0 for item in rules), default=0)
+
+    async def _read_restrictions(self) -> list[Any]:
+        """Return the rules of all branches about approvals, none where the token may not read them."""
         call = ApiCall(path="branch-restrictions", query={"kind": "require_approvals_to_merge"}, is_look=True)
         try:
-            listed = await self._api.pages(call, PAGING)
+            return await self._api.pages(call, PAGING)
         except ForgeError as error:
             if error.code not in {"forge-denied", "forge-not-found"}:
                 raise
-            return 0
-        rules = [item for item in map(mapping, listed) if fnmatchcase(base, text(item.get("pattern")))]
-        return max((number(item.get("value")) or 0 for item in rules), default=0)
+            return []
 
 
 def _between(branch: str, base: str, states: tuple[str, ...]) -> ApiCall:

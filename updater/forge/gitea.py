@@ -143,7 +143,7 @@ class GiteaForge(GiteaProposals):
         pull = await self._standing(proposal)
         if self._read(pull, proposal.number).is_draft:
             return False
-        await self._merge(proposal, {"merge_when_checks_succeed": True})
+        await self._merge(proposal, pull, {"merge_when_checks_succeed": True})
         return True
 
     async def cancel_auto_merge(self, proposal: ForgeProposal) -> None:
@@ -156,12 +156,13 @@ class GiteaForge(GiteaProposals):
 
     async def merge(self, proposal: ForgeProposal) -> ForgeProposal:
         """Merge, only where the head is still that of *proposal*, by the method that the repository prefers."""
-        await self._standing(proposal)
-        await self._merge(proposal, {})
+        await self._merge(proposal, await self._standing(proposal), {})
         return replace(proposal, state=ProposalState.MERGED)
 
-    async def _merge(self, proposal: ForgeProposal, more: Mapping[str, Any]) -> None:
-        method = _method(mapping(await self._api.ask(ApiCall(path=""))))
+    async def _merge(self, proposal: ForgeProposal, pull: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+        """Merge by the method of the repository, which *pull* says; where a version leaves that out, the repository is asked."""
+        home = mapping(pull, "base", "repo")
+        method = _method(home if "allow_merge_commits" in home else mapping(await self._api.ask(ApiCall(path=""))))
         data = {"Do": method, "head_commit_id": proposal.head, **more}
         call = ApiCall(method="POST", path=f"pulls/{proposal.number}/merge", data=data, refused=MERGE_CODES, is_repeatable=False)
         try:
