@@ -88,7 +88,7 @@ class AzureProposals(AzurePeople):
         answer = await self._api.ask(ApiCall(method="POST", path="pullrequests", data=data, refused=_SECOND_CODES))
         return replace(self._read(answer), undone=self._undone(answer, wishes))
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:  # noqa: ARG002 - as the protocol has it
         """Set title and body; a draft stays one."""
         fitted = self._fitted(text)
         return self._read(await self._patch(number, {"title": fitted.title, "description": fitted.body}), number)

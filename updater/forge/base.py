@@ -182,8 +182,8 @@ class ProposalTexts(Protocol):
         """Return whether the account of the token opened it, or one that counts as it; True where nobody can tell."""
         ...
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
-        """Set title and body; a draft stays one."""
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:
+        """Set title and body; a draft stays one. *is_draft* says whether it is one, where that is known: it is not asked then."""
         ...
 
     async def revise(self, number: int, text: ProposalText) -> ForgeProposal:

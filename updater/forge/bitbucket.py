@@ -93,7 +93,7 @@ class BitbucketProposals(BitbucketPeople):
             answer = await self._api.ask(replace(call, data=data, refused={}))
         return await self._whole(self._read(answer))
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:  # noqa: ARG002 - as the protocol has it
         """Set title and body; a draft stays one."""
         return await self._put(number, text, [])
 
@@ -112,14 +112,16 @@ class BitbucketProposals(BitbucketPeople):
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Decline a pull request, with its last title and body; they do not matter where its branch is gone already."""
+        item = await self._item(number)
+        before = await self._whole(self._read(item, number))
+        if before.state is not ProposalState.OPEN:
+            return before
         try:
-            before = await self._put(number, text, [], refused=_MERGE_CODES)
+            await self._put(number, text, [], before=item, refused=_MERGE_CODES)
         except ForgeError as error:
             if error.code != "proposal-unready":
                 raise
-            before = await self._whole(self._read(await self._item(number), number))
-        if before.state is not ProposalState.OPEN:
-            return before
+            return await self._whole(self._read(await self._item(number), number))
         answer = await self._api.ask(ApiCall(method="POST", path=f"pullrequests/{number}/decline", data={}))
         return await self._whole(self._read(answer, number))
 

@@ -34,10 +34,11 @@ _CHECKS: Final = {
 class GiteaProposals(GiteaFinding):
     """Pull requests as texts, and who looks after them."""
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:
         """Set title and body; a draft stays one, which Gitea knows by its title alone."""
-        item = await self._api.ask(ApiCall(path=f"pulls/{number}"))
-        return await self._patch(number, self._written(self._fitted(text), is_draft=self._read(item, number).is_draft))
+        if is_draft is None:
+            is_draft = self._read(await self._api.ask(ApiCall(path=f"pulls/{number}")), number).is_draft
+        return await self._patch(number, self._written(self._fitted(text), is_draft=is_draft))
 
     async def add_labels(self, number: int, labels: Iterable[str]) -> None:
         """Add labels to those that are there, and create the ones that neither the repository nor its organisation has."""

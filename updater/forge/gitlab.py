@@ -80,10 +80,11 @@ class GitlabProposals(GitlabPeople):
         answer = await self._api.ask(ApiCall(method="POST", path="merge_requests", data=data, refused=_SECOND_CODES))
         return replace(self._read(answer), left_out=self._said(answer, wishes))
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:
         """Set title and body; a draft stays one, which GitLab knows by its title."""
-        before = self._read(await self._item(number), number)
-        return self._read(await self._put(number, self._written(text, is_draft=before.is_draft)), number)
+        if is_draft is None:
+            is_draft = self._read(await self._item(number), number).is_draft
+        return self._read(await self._put(number, self._written(text, is_draft=is_draft)), number)
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Close a merge request without merging it, with its last title and body."""
