@@ -108,6 +108,7 @@ class FakeForge:
         self.page_cap = 50
         self.slashes = ""
         self.tells_account = True
+        self.shows_methods = True
         self.account = ACCOUNT
         self.dialect = dialect_of(self)
 
@@ -268,6 +269,8 @@ class FakeForge:
         data = await request.json() if request.body_exists else {}
         answer = too_long(self.kind, path, data) or self.dialect.answer(request, path, data)
         answer.headers.update(self.headers)
+        if self.headers and path.endswith("graphql"):  # which GitHub counts apart
+            answer.headers["X-RateLimit-Resource"] = "graphql"
         return answer
 
 

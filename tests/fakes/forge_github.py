@@ -314,8 +314,7 @@ class FakeGitea(_Rest):
         if path == "/api/user":
             return self.forge.whose(id=self.forge.user(self.forge.account), login=self.forge.account)
         if path == self.prefix.rstrip("/"):
-            allowed = {"allow_merge_commits": "merge" in rules.methods, "allow_squash_merge": "squash" in rules.methods}
-            return web.json_response({"default_merge_style": "merge", **allowed})
+            return web.json_response(self._merging())
         if path == "labels":
             if request.method == "POST":
                 self.forge.labels.append(data["name"])
@@ -330,6 +329,12 @@ class FakeGitea(_Rest):
             return web.json_response({"state": state, "total_count": len(statuses), "statuses": statuses})
         return not_found()
 
+    def _merging(self):
+        """Give how the repository merges."""
+        methods = self.forge.rules.methods
+        allowed = {"allow_merge_commits": "merge" in methods, "allow_squash_merge": "squash" in methods}
+        return {"default_merge_style": "merge", **allowed}
+
     def json(self, pull: FakePull) -> dict:
         made = super().json(pull)
         head = made["head"]
@@ -339,5 +344,6 @@ class FakeGitea(_Rest):
         made["updated_at"] = datetime.fromtimestamp(pull.changed, UTC).isoformat().replace("+00:00", "Z")
         made["requested_reviewers"] = [{"login": name} for name in pull.reviewers if "/" not in name]
         made["requested_reviewers_teams"] = [{"name": name.partition("/")[2]} for name in pull.reviewers if "/" in name]
+        made["base"] = {**made["base"], "repo": {**made["base"]["repo"], **(self._merging() if self.forge.shows_methods else {})}}
         made["head"] = {**head, "label": pull.branch, "ref": f"refs/pull/{pull.number}/head" if is_gone else pull.branch}
         return made

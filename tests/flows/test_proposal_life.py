@@ -378,9 +378,16 @@ async def test_why_it_was_closed_is_told_once_though_the_forge_did_not_take_the_
     life.push("1.1.0")
     await life.land()
     life.fleet.repository.commit({FILE: life.fleet.file(FILE).replace("1.0.0", "1.1.0").encode()})
-    life.forge.fail("POST", 502)
+    answer = life.forge.dialect.answer
+
+    def words_fail(request, path, data):
+        is_down = request.method == "POST" and path.endswith(("comments", "notes", "threads"))
+        return web.json_response({"message": "down"}, status=502) if is_down else answer(request, path, data)
+
+    life.forge.dialect.answer = words_fail
     end = await life.land()
     assert (end.code, pull(life).state, pull(life).comments) == ("forge-unavailable", "open", [])
+    life.forge.dialect.answer = answer
     assert (await passes(life, 3)).status is Status.UNCHANGED
     assert ["Nothing is left to change" in words for words in pull(life).comments] == [True]
     assert (pull(life).state, life.head(APP)) == ("closed", None)

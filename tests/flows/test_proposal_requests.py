@@ -17,7 +17,7 @@ FULL = "{labels: [shop, images], reviewers: [anna, bert], assignees: [bert], dra
 PAGE = Path("docs/reference/forges.md").read_text()
 ORDER = ["github", "gitlab", "gitea", "bitbucket", "bitbucket-server", "azure"]
 #: what is asked once a round, for all pull requests of a repository
-ROUND = {"refs/branches", "effective-default-reviewers"}
+ROUND = {"refs/branches", "effective-default-reviewers", "branch-restrictions"}
 WHOSE = ("/user", "application-properties", "connectionData")
 
 
@@ -71,6 +71,26 @@ async def test_opening_and_changing_takes_as_many_requests_as_the_page_says(tmp_
             each, once = figures("requests to change", kind)
             assert await passed(life, generation, asked, "1.2.0") == SEVERAL * each, asked
     assert (len(life.forge.pulls), all("1.2.0" in pull.body for pull in life.forge.pulls)) == (SEVERAL, True)
+
+
+async def test_closing_takes_as_many_requests_as_the_page_says(tmp_path, kind):
+    async with proposing(tmp_path, kind, "lost", "{}") as life:
+        subscriptions(life, SEVERAL)
+        async with life.fleet.opened() as generation:
+            asked = listen(life.forge)
+            await passed(life, generation, asked, "1.1.0")
+            files = {f"apps/a{number}.yaml": life.fleet.file(f"apps/a{number}.yaml") for number in range(SEVERAL)}
+            life.fleet.repository.commit({path: text.replace(":1.0.0", ":1.1.0").encode() for path, text in files.items()})
+            asked.clear()
+            await generation.once(generation.loaded.snapshot.subscriptions, is_dry=False)
+            assert len(asked) == SEVERAL * figures("requests to close", kind)[0], asked
+    assert {pull.state for pull in life.forge.pulls} == {"closed"}
+
+
+def test_the_page_says_no_more_than_three_for_each_but_for_all_settings_of_github(kind):
+    named = {name: figures(name, kind)[0] for name in ("requests to open", "requests to change", "requests to have it merged")}
+    assert max(named.values()) <= 3
+    assert figures("with all settings", kind)[0] <= (4 if kind == "github" else 3)
 
 
 async def test_having_it_merged_takes_as_many_requests_as_the_page_says(tmp_path, kind):

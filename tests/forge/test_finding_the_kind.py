@@ -85,7 +85,7 @@ async def test_a_host_says_by_one_answer_which_forge_it_is_and_is_not_asked_agai
         finder, address = KindFinder(http), forge_address(host.url(URLS.get(name, "/o/fleet.git")))
         kind = await finder.kind(address, Connection())
         asked = len(host.asked)
-        assert asked == (1 if str(kind) == "gitea" or "scm" in host.url(URLS.get(name, "")) else 2)
+        assert asked == 1
         assert str(kind) == name.partition(" ")[0].replace("forgejo", "gitea")
         assert await finder.kind(address, Connection()) is kind
         assert len(host.asked) == asked
@@ -116,6 +116,12 @@ async def test_what_a_name_hints_at_is_confirmed_by_one_request(http, name, path
     async with Host(name) as host:
         assert str(await KindFinder(http).kind(forge_address(host.url(path)), Connection())) == name
         assert len(host.asked) == 1
+
+
+async def test_a_bitbucket_whose_url_hints_at_nothing_confirms_itself_what_its_header_tells(http):
+    async with Host("bitbucket-server") as host:
+        kind = await KindFinder(http).kind(forge_address(host.url("/bb/o/fleet.git")), Connection())
+        assert (kind, len(host.asked)) == (ForgeKind.BITBUCKET_SERVER, 2)
 
 
 async def test_a_host_that_writes_no_header_is_found_all_the_same(http):

@@ -118,6 +118,17 @@ async def test_a_green_pull_request_is_merged_at_its_head(server, forge):
     assert (await forge.get(1)).state is ProposalState.MERGED
 
 
+@pytest.mark.parametrize("is_shown", [True, False])
+async def test_how_a_repository_merges_is_asked_only_where_its_pull_request_does_not_say_so(server, forge, is_shown):
+    made = await opened(forge)
+    server.shows_methods, server.rules.methods = is_shown, ("squash",)
+    asked = len(server.asked)
+    await forge.merge(made)
+    is_gitea = server.kind == "gitea"
+    assert not is_gitea or len(server.asked) - asked == (2 if is_shown else 3)
+    assert not is_gitea or server.repository.git("log", "-1", "--format=%s", "main").strip() == "squashed"
+
+
 async def test_what_somebody_pushed_to_is_not_merged(server, forge):
     made = await opened(forge)
     base = server.repository.head()

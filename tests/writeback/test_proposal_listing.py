@@ -23,7 +23,7 @@ class Listed:
 
     bodies = (f"hello\n{MARKER}\n{'x' * 60_000}", f"{MARKER[:60]}\n", "y" * 60_000)
 
-    async def list_open(self):
+    async def list_open(self, *, is_look):
         return tuple(opened(number, body) for number, body in enumerate(self.bodies, 1))
 
     async def is_own(self, _):

@@ -66,6 +66,10 @@ class ProposalAuthors:
         is_named = proposal.author.name.lower() in access.accounts
         return account is None or is_named or is_same(account, proposal.author)
 
+    async def mine(self) -> ForgeUser | None:
+        """Return whose token is shown, None where nobody can tell."""
+        return await self._account((await self._reach()).token)
+
     async def _account(self, token: str) -> ForgeUser | None:
         async with self._turn:
             known = self._budget.user_of(self._api.host, token)

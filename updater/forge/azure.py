@@ -45,9 +45,9 @@ class AzureProposals(AzurePeople):
         assignees=False, at_opening=frozenset({"labels", "reviewers"}), longest_title=400, longest_body=4000
     )
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, newest first, with the beginnings of their texts."""
-        call = ApiCall(path="pullrequests", query={"searchCriteria.status": "active"}, is_look=True)
+        call = ApiCall(path="pullrequests", query={"searchCriteria.status": "active"}, is_look=is_look)
         return tuple(
             self._read(item)
             for item in await self._api.pages(call, replace(_PAGING, most=MOST_OPEN_PAGES))
@@ -88,7 +88,7 @@ class AzureProposals(AzurePeople):
         answer = await self._api.ask(ApiCall(method="POST", path="pullrequests", data=data, refused=_SECOND_CODES))
         return replace(self._read(answer), undone=self._undone(answer, wishes))
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:  # noqa: ARG002 - as the protocol has it
         """Set title and body; a draft stays one."""
         fitted = self._fitted(text)
         return self._read(await self._patch(number, {"title": fitted.title, "description": fitted.body}), number)

@@ -69,15 +69,15 @@ class AzureForge(AzureProposals):
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Let it complete by itself once the policies allow it; return False where none is missing: it would merge at once."""
-        item = await self._standing(proposal)
+        item = await self._standing(proposal, is_look=True)
         if text(mapping(item, "autoCompleteSetBy").get("id")) not in {"", _NOBODY}:
             return True
         missing = [one for one in await self._policies(item, proposal) if _is_blocking(one) and one.get("status") not in _FINE]
         if not missing or item.get("isDraft") is True:
             return False
-        mine = mapping(await self._api.ask(ApiCall(base=self.repository.api, path="_apis/connectionData", query=_PREVIEW)))
-        who = {"id": mapping(mine, "authenticatedUser").get("id")}
-        data = {"autoCompleteSetBy": who, "completionOptions": {"deleteSourceBranch": False}}
+        if (mine := await self._authors.mine()) is None:
+            return False  # nobody tells for whom it would complete
+        data = {"autoCompleteSetBy": {"id": mine.id}, "completionOptions": {"deleteSourceBranch": False}}
         answer = await self._patch(proposal.number, data, _MERGE_CODES)
         return bool(mapping(answer, "autoCompleteSetBy"))
 

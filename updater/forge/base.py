@@ -147,10 +147,10 @@ class Readiness:
 class ProposalTexts(Protocol):
     """Pull requests as texts: found, opened, changed, closed. Every call raises `ForgeError` where the forge cannot do it."""
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: one listing, of bounded length.
 
-        Raises ``forge-reserve`` while few requests remain and are kept for what is new: there is no news then.
+        What *is_look* raises ``forge-reserve`` while few requests remain and are kept for what is new: there is no news then.
         What lies beyond the bound is found by `find` and `get`. A forge may cut the bodies in a listing.
         """
         ...
@@ -182,8 +182,8 @@ class ProposalTexts(Protocol):
         """Return whether the account of the token opened it, or one that counts as it; True where nobody can tell."""
         ...
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
-        """Set title and body; a draft stays one."""
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:
+        """Set title and body; a draft stays one. *is_draft* says whether it is one, where that is known: it is not asked then."""
         ...
 
     async def revise(self, number: int, text: ProposalText) -> ForgeProposal:
@@ -203,13 +203,17 @@ class ProposalMerges(Protocol):
     """Pull requests on their way to the base. Every call raises `ForgeError` where the forge cannot do it."""
 
     async def readiness(self, proposal: ForgeProposal) -> Readiness:
-        """Return what stands between the pull request, at its head, and its merge; raise ``forge-reserve`` as `list_open`."""
+        """Return what stands between the pull request, at its head, and its merge.
+
+        Raises ``forge-reserve`` while few requests remain.
+        """
         ...
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Ask the forge to merge by itself once it may; return False where it, or this repository, does not do that.
 
-        Raises ``proposal-moved`` where the head is another one. What is enabled already is True.
+        Raises ``proposal-moved`` where the head is another one, and ``forge-reserve`` as `readiness`. What is enabled already is
+        True.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -39,12 +40,14 @@ class BitbucketProposals(BitbucketPeople):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._without_open: set[tuple[str, str]] = set()
+        self._restrictions: list[Any] | None = None
+        self._turn = asyncio.Lock()
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
-        self._defaults = None
+        self._defaults = self._restrictions = None
         self._without_open.clear()
-        call = ApiCall(path="pullrequests", query={"state": "OPEN", "sort": "-updated_on"}, is_look=True)
+        call = ApiCall(path="pullrequests", query={"state": "OPEN", "sort": "-updated_on"}, is_look=is_look)
         return tuple(await self._pages(call, most=MOST_OPEN_PAGES))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
@@ -90,7 +93,7 @@ class BitbucketProposals(BitbucketPeople):
             answer = await self._api.ask(replace(call, data=data, refused={}))
         return await self._whole(self._read(answer))
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:  # noqa: ARG002 - as the protocol has it
         """Set title and body; a draft stays one."""
         return await self._put(number, text, [])
 
@@ -109,14 +112,16 @@ class BitbucketProposals(BitbucketPeople):
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Decline a pull request, with its last title and body; they do not matter where its branch is gone already."""
+        item = await self._item(number)
+        before = await self._whole(self._read(item, number))
+        if before.state is not ProposalState.OPEN:
+            return before
         try:
-            before = await self._put(number, text, [], refused=_MERGE_CODES)
+            await self._put(number, text, [], before=item, refused=_MERGE_CODES)
         except ForgeError as error:
             if error.code != "proposal-unready":
                 raise
-            before = await self._whole(self._read(await self._item(number), number))
-        if before.state is not ProposalState.OPEN:
-            return before
+            return await self._whole(self._read(await self._item(number), number))
         answer = await self._api.ask(ApiCall(method="POST", path=f"pullrequests/{number}/decline", data={}))
         return await self._whole(self._read(answer, number))
 
@@ -194,16 +199,22 @@ class BitbucketForge(BitbucketProposals):
         return any("conflict" in text(mapping(item).get("status")) for item in files)
 
     async def _required_approvals(self, base: str) -> int:
-        """Return how many approvals a merge into *base* asks for; 0 where the token may not read it."""
+        """Return how many approvals a merge into *base* asks for, by rules that are read once after each listing."""
+        async with self._turn:
+            if self._restrictions is None:
+                self._restrictions = await self._read_restrictions()
+            rules = [item for item in map(mapping, self._restrictions) if fnmatchcase(base, text(item.get("pattern")))]
+        return max((number(item.get("value")) or 0 for item in rules), default=0)
+
+    async def _read_restrictions(self) -> list[Any]:
+        """Return the rules of all branches about approvals, none where the token may not read them."""
         call = ApiCall(path="branch-restrictions", query={"kind": "require_approvals_to_merge"}, is_look=True)
         try:
-            listed = await self._api.pages(call, PAGING)
+            return await self._api.pages(call, PAGING)
         except ForgeError as error:
             if error.code not in {"forge-denied", "forge-not-found"}:
                 raise
-            return 0
-        rules = [item for item in map(mapping, listed) if fnmatchcase(base, text(item.get("pattern")))]
-        return max((number(item.get("value")) or 0 for item in rules), default=0)
+            return []
 
 
 def _between(branch: str, base: str, states: tuple[str, ...]) -> ApiCall:

@@ -61,7 +61,7 @@ class BitbucketItems(ForgeFoundation):
         listed = await self._api.pages(call, replace(PAGING, most=most))
         found = [self._read(item) for item in listed if not is_foreign(item)]
         if most == MOST_OPEN_PAGES and any(item.head not in self._heads for item in found):
-            await self._learn_heads()
+            await self._learn_heads(is_look=call.is_look)
         return [await self._whole(item) for item in found]
 
     async def _whole(self, proposal: ForgeProposal) -> ForgeProposal:
@@ -74,9 +74,9 @@ class BitbucketItems(ForgeFoundation):
             self._keep_head(found)
         return replace(proposal, head=self._heads.get(short, short))
 
-    async def _learn_heads(self) -> None:
+    async def _learn_heads(self, *, is_look: bool) -> None:
         """Learn the heads of all branches from one listing: cheaper than a request for each pull request."""
-        call = ApiCall(path="refs/branches", query={"sort": "-target.date"}, is_look=True)
+        call = ApiCall(path="refs/branches", query={"sort": "-target.date"}, is_look=is_look)
         for branch in await self._api.pages(call, replace(PAGING, most=MOST_OPEN_PAGES)):
             self._keep_head(text(mapping(branch, "target").get("hash")))
 

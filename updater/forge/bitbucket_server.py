@@ -56,9 +56,9 @@ class BitbucketServerProposals(ForgeFoundation):
     account = _account
     abilities = ForgeAbilities(labels=False, assignees=False, at_opening=frozenset({"reviewers"}), longest_body=32_768)
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, newest first: at most 1,000."""
-        call = ApiCall(path="pull-requests", query={"state": "OPEN", "order": "NEWEST"}, is_look=True)
+        call = ApiCall(path="pull-requests", query={"state": "OPEN", "order": "NEWEST"}, is_look=is_look)
         return tuple(await self._pages(call, most=MOST_OPEN_PAGES))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
@@ -89,7 +89,7 @@ class BitbucketServerProposals(ForgeFoundation):
         call = ApiCall(method="POST", path="pull-requests", data=data, refused=_SECOND_CODES)
         return self._read(await self._api.ask(call))
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:  # noqa: ARG002 - as the protocol has it
         """Set title and body; reviewers stay, and a draft stays one."""
         return self._read(await self._put(number, text), number)
 
@@ -99,33 +99,28 @@ class BitbucketServerProposals(ForgeFoundation):
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Decline a pull request, with its last title and body; they do not matter where its branch is gone already."""
-        try:
-            item = await self._put(number, text)
-        except ForgeError as error:
-            if error.code != "proposal-moved":
-                raise
-            item = await self._item(number)
+        item = await self._put(number, text, is_open=True)
         before = self._read(item, number)
         if before.state is not ProposalState.OPEN:
             return before
         path, query = f"pull-requests/{number}/decline", {"version": str(item.get("version"))}
         return self._read(await self._api.ask(ApiCall(method="POST", path=path, query=query, data={})), number)
 
-    async def _put(self, number: int, text: ProposalText, *, is_revised: bool = False) -> Mapping[str, Any]:
+    async def _put(self, number: int, text: ProposalText, *, is_open: bool = False) -> Mapping[str, Any]:
         """Change title and body on the version that is there; what is left out would be lost. Who comes second tries again."""
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._put_once(number, self._fitted(text), is_revised=is_revised)
+                return await self._put_once(number, self._fitted(text), is_open=is_open)
             except ForgeError as error:
                 if error.code != "proposal-moved" or attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("at least one attempt")  # pragma: no cover - there are two
 
-    async def _put_once(self, number: int, fitted: ProposalText, *, is_revised: bool) -> Mapping[str, Any]:
-        """Change it on the version that is there now; where *is_revised*, only one of this repository that is open."""
+    async def _put_once(self, number: int, fitted: ProposalText, *, is_open: bool) -> Mapping[str, Any]:
+        """Change it on the version that is there now; where *is_open*, only one of this repository that is open."""
         before = await self._item(number)
         old = self._read(before, number)
-        if is_revised:
+        if is_open:
             self._check_home(number, is_foreign=_is_foreign(before))
             if old.state is not ProposalState.OPEN:
                 return before
@@ -171,7 +166,7 @@ class BitbucketServerForge(BitbucketServerProposals):
 
     async def revise(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body where it is open; return it as it is where it was merged or closed."""
-        return self._read(await self._put(number, text, is_revised=True), number)
+        return self._read(await self._put(number, text, is_open=True), number)
 
     async def request_review(self, number: int, reviewers: Iterable[str]) -> None:
         """Ask users for a review besides those who are asked; raise ``forge-user`` for one whom it does not take."""
@@ -196,7 +191,7 @@ class BitbucketServerForge(BitbucketServerProposals):
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Ask it to merge by itself, from 8.15; return False where that is not allowed, or nothing is missing."""
-        item = await self._standing(proposal)
+        item = await self._standing(proposal, is_look=True)
         merge = mapping(await self._api.ask(ApiCall(path=f"pull-requests/{proposal.number}/merge")))
         if merge.get("canMerge") is True or item.get("draft") is True:
             return False

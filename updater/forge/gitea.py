@@ -34,10 +34,11 @@ _CHECKS: Final = {
 class GiteaProposals(GiteaFinding):
     """Pull requests as texts, and who looks after them."""
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:
         """Set title and body; a draft stays one, which Gitea knows by its title alone."""
-        item = await self._api.ask(ApiCall(path=f"pulls/{number}"))
-        return await self._patch(number, self._written(self._fitted(text), is_draft=self._read(item, number).is_draft))
+        if is_draft is None:
+            is_draft = self._read(await self._api.ask(ApiCall(path=f"pulls/{number}")), number).is_draft
+        return await self._patch(number, self._written(self._fitted(text), is_draft=is_draft))
 
     async def add_labels(self, number: int, labels: Iterable[str]) -> None:
         """Add labels to those that are there, and create the ones that neither the repository nor its organisation has."""
@@ -143,7 +144,7 @@ class GiteaForge(GiteaProposals):
         pull = await self._standing(proposal)
         if self._read(pull, proposal.number).is_draft:
             return False
-        await self._merge(proposal, {"merge_when_checks_succeed": True})
+        await self._merge(proposal, pull, {"merge_when_checks_succeed": True})
         return True
 
     async def cancel_auto_merge(self, proposal: ForgeProposal) -> None:
@@ -156,12 +157,13 @@ class GiteaForge(GiteaProposals):
 
     async def merge(self, proposal: ForgeProposal) -> ForgeProposal:
         """Merge, only where the head is still that of *proposal*, by the method that the repository prefers."""
-        await self._standing(proposal)
-        await self._merge(proposal, {})
+        await self._merge(proposal, await self._standing(proposal), {})
         return replace(proposal, state=ProposalState.MERGED)
 
-    async def _merge(self, proposal: ForgeProposal, more: Mapping[str, Any]) -> None:
-        method = _method(mapping(await self._api.ask(ApiCall(path=""))))
+    async def _merge(self, proposal: ForgeProposal, pull: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+        """Merge by the method of the repository, which *pull* says; where a version leaves that out, the repository is asked."""
+        home = mapping(pull, "base", "repo")
+        method = _method(home if "allow_merge_commits" in home else mapping(await self._api.ask(ApiCall(path=""))))
         data = {"Do": method, "head_commit_id": proposal.head, **more}
         call = ApiCall(method="POST", path=f"pulls/{proposal.number}/merge", data=data, refused=MERGE_CODES, is_repeatable=False)
         try:
@@ -181,7 +183,7 @@ class GiteaForge(GiteaProposals):
         return pull
 
     async def _has_rules(self, base: str) -> bool:
-        rules = mapping(await self._api.ask(ApiCall(path=f"branches/{quote(base)}")))
+        rules = mapping(await self._api.ask(ApiCall(path=f"branches/{quote(base)}", is_look=True)))
         return rules.get("enable_status_check") is True or bool(number(rules.get("required_approvals")))
 
 

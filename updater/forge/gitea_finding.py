@@ -37,9 +37,9 @@ class GiteaFinding(RestForge):
         super().__init__(*given, **named)
         self._index = ProposalIndex(lambda item: None if is_foreign(item) else self._read(item))
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
-        return tuple(await self._pages({"state": "open", "sort": "recentupdate"}, most=MOST_OPEN_PAGES, is_look=True))
+        return tuple(await self._pages({"state": "open", "sort": "recentupdate"}, most=MOST_OPEN_PAGES, is_look=is_look))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
         """Return the pull requests from *branch* to *base* of this repository, open and closed, newest first.

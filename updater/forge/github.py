@@ -73,10 +73,10 @@ class GithubForge(GithubOpening):
     second = _SECOND_CODES
     size = "per_page"
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
         order = {"state": "open", "sort": "updated", "direction": "desc"}
-        return tuple(await self._pages(order, most=MOST_OPEN_PAGES, is_look=True))
+        return tuple(await self._pages(order, most=MOST_OPEN_PAGES, is_look=is_look))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
         """Return the pull requests from *branch* to *base* of this repository, open and closed, newest first."""
@@ -104,7 +104,7 @@ class GithubForge(GithubOpening):
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Ask GitHub to merge by itself once it may; return False where this repository, or no rule of its base, allows it."""
-        facts = await self._facts(proposal)
+        facts = await self._facts(proposal, is_look=True)
         pull = mapping(facts, "pullRequest")
         if facts.get("autoMergeAllowed") is not True or pull.get("isDraft") is True:
             return False

@@ -55,10 +55,10 @@ class GitlabProposals(GitlabPeople):
     account = told_at("user", "id", "username")
     abilities = ForgeAbilities(at_opening=frozenset({"labels", "reviewers", "assignees"}), longest_body=1_000_000)
 
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
+    async def list_open(self, *, is_look: bool = True) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
         order = {"state": "opened", "order_by": "updated_at", "sort": "desc"}
-        return tuple(await self._pages(ApiCall(path="merge_requests", query=order, is_look=True), most=MOST_OPEN_PAGES))
+        return tuple(await self._pages(ApiCall(path="merge_requests", query=order, is_look=is_look), most=MOST_OPEN_PAGES))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
         """Return the merge requests from *branch* to *base* of this repository, open and closed, newest first."""
@@ -80,10 +80,11 @@ class GitlabProposals(GitlabPeople):
         answer = await self._api.ask(ApiCall(method="POST", path="merge_requests", data=data, refused=_SECOND_CODES))
         return replace(self._read(answer), left_out=self._said(answer, wishes))
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:
         """Set title and body; a draft stays one, which GitLab knows by its title."""
-        before = self._read(await self._item(number), number)
-        return self._read(await self._put(number, self._written(text, is_draft=before.is_draft)), number)
+        if is_draft is None:
+            is_draft = self._read(await self._item(number), number).is_draft
+        return self._read(await self._put(number, self._written(text, is_draft=is_draft)), number)
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Close a merge request without merging it, with its last title and body."""
@@ -171,7 +172,7 @@ class GitlabForge(GitlabProposals):
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Ask GitLab to merge when the pipeline succeeds; return False where none runs: GitLab would merge at once."""
-        item = await self._standing(proposal)
+        item = await self._standing(proposal, is_look=True)
         if item.get("merge_when_pipeline_succeeds") is True:
             return True
         if _checks(item) is not CheckState.PENDING or item.get("draft") is True:

@@ -71,9 +71,7 @@ class _Probe:
 def _is_gitlab(answer: Response, body: Mapping[str, object]) -> bool:
     """Return whether GitLab says its version, or that it is told to nobody without a token."""
     is_shut = answer.status == 401 and body.get("message") == "401 Unauthorized"
-    return (
-        is_shut or answer.header("x-gitlab-meta") is not None or (answer.status == 200 and {"version", "revision"} <= set(body))
-    )
+    return is_shut or (answer.status == 200 and {"version", "revision"} <= set(body))
 
 
 def _is_gitea(answer: Response, body: Mapping[str, object]) -> bool:
@@ -81,8 +79,8 @@ def _is_gitea(answer: Response, body: Mapping[str, object]) -> bool:
     return is_shut or (answer.status == 200 and bool(text(body.get("version"))) and "revision" not in body)
 
 
-def _is_github(answer: Response, body: Mapping[str, object]) -> bool:
-    return answer.header("x-github-request-id") is not None or "verifiable_password_authentication" in body
+def _is_github(_answer: Response, body: Mapping[str, object]) -> bool:
+    return "verifiable_password_authentication" in body
 
 
 def _is_bitbucket_server(answer: Response, body: Mapping[str, object]) -> bool:
@@ -97,12 +95,10 @@ _PROBES: Final = (
 )
 #: what lies below a path of its host; the others have their API at its root
 _BELOW: Final = frozenset({ForgeKind.GITEA, ForgeKind.BITBUCKET_SERVER})
-#: what these forges write into every answer, also into one about a path that they do not have
-_HEADERS: Final = {
-    "x-gitlab-meta": ForgeKind.GITLAB,
-    "x-github-request-id": ForgeKind.GITHUB,
-    "x-arequestid": ForgeKind.BITBUCKET_SERVER,
-}
+#: what these forges alone write into every answer, also into one about a path that they do not have
+_HEADERS: Final = {"x-gitlab-meta": ForgeKind.GITLAB, "x-github-request-id": ForgeKind.GITHUB}
+#: what Bitbucket shares with other programs of its vendor, so that an answer of its own has to confirm it
+_VENDOR: Final = "x-arequestid"
 
 
 def _by_name(address: ForgeAddress) -> list[_Probe]:
@@ -152,7 +148,7 @@ class KindFinder:
         return known
 
     async def _ask(self, address: ForgeAddress, connection: Connection) -> ForgeKind | None:
-        """Ask the likeliest kind first; what an answer's headers tell is asked next: one answer of its own confirms it."""
+        """Ask the likeliest kind first: its own answer confirms it, or a header that one forge alone writes into any answer."""
         left, down = _by_name(address), ""
         while left:
             probe = left.pop(0)
@@ -161,10 +157,12 @@ class KindFinder:
                 continue
             if answer.status == 429 or answer.status >= 500:  # what stands before a forge may say so of strange paths alone
                 down = down or f"{url} answered {answer.status}"
+            elif told := _told(answer):
+                return told
             elif probe.is_it(answer, _body(answer)):
                 return probe.kind
-            told = {kind for name, kind in _HEADERS.items() if answer.header(name) is not None}
-            left.sort(key=lambda other: other.kind not in told)
+            if answer.header(_VENDOR) is not None:
+                left.sort(key=lambda other: other.kind is not ForgeKind.BITBUCKET_SERVER)
         if down:
             raise ForgeError(down, hint=LATER, code="forge-unavailable")
         return None
@@ -185,6 +183,11 @@ class KindFinder:
             if failure.trouble in PASSING or failure.trouble in {FailureKind.PAUSED, FailureKind.TLS}:
                 raise ForgeError(failure.message, hint=failure.hint or LATER, code="forge-unavailable") from failure
             return None
+
+
+def _told(answer: Response) -> ForgeKind | None:
+    """Return the forge that alone writes one of the headers of *answer*, None where it has none of these."""
+    return next((kind for name, kind in _HEADERS.items() if answer.header(name) is not None), None)
 
 
 def _body(answer: Response) -> Mapping[str, object]:

@@ -51,7 +51,7 @@ class RestForge(ForgeFoundation):
             # private repositories of a free account have none
             raise ForgeError(error.message, hint=NO_DRAFTS, code="forge-lacks") from error
 
-    async def update(self, number: int, text: ProposalText) -> ForgeProposal:
+    async def update(self, number: int, text: ProposalText, *, is_draft: bool | None = None) -> ForgeProposal:  # noqa: ARG002 - as the protocol has it
         """Set title and body; a draft stays one."""
         fitted = self._fitted(text)
         return await self._patch(number, {"title": fitted.title, "body": fitted.body})

@@ -53,7 +53,8 @@ class ProposalCloser:
         forge, number, (text, words) = self._finder.forge(branch), known.open.number, last
         if not known.is_said(text):
             # a forge closes what asks to merge a branch that is gone: from here on that rejects nothing
-            still_open(self._finder.take(branch, known, await forge.update(number, with_due(text, TELL))))
+            told = await forge.update(number, with_due(text, TELL), is_draft=known.open.is_draft)
+            still_open(self._finder.take(branch, known, told))
         if known.due == TELL:
             await _told(forge, number, words)
         if head is not None:

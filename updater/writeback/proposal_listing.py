@@ -76,7 +76,8 @@ class OpenProposals:
             if found is None or branch in found.served or self._clock() - found.made_at > OLDEST:
                 made_at = self._clock()
                 try:
-                    listed = await forge.list_open()
+                    # without a listing before, nothing new could be proposed: it is asked for whatever remains
+                    listed = await forge.list_open(is_look=found is not None)
                 except ForgeError as error:
                     if found is None or error.code != "forge-reserve":
                         raise
