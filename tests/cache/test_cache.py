@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -289,6 +290,67 @@ class TestTrouble:
             assert (await cache.record_listing("ghcr.io/a", ["1"])).first_seen.keys() == {"1"}
             assert (await cache.record_listing("ghcr.io/b", ["1"])).first_seen.keys() == {"1"}
             assert await cache.outcomes() == ()
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            "UPDATE description SET used = 'soon'",
+            "UPDATE listing SET used = x'00ff'",
+            'UPDATE listing SET present = \'{"1": "x"}\'',
+            "UPDATE listing SET present = '{\"1\": -99999999999999}'",
+            "UPDATE listing SET gone = '{\"1\": [5]}'",
+            "UPDATE seen SET first = -1000000000000000000",
+            "UPDATE seen SET first = 'x'",
+            "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = CAST(x'43ff' AS TEXT) WHERE name = 'run'",
+        ],
+    )
+    async def test_values_that_nobody_wrote_cost_the_file_and_no_call(self, path, damage):
+        said: list[str] = []
+        async with opened(path) as cache:
+            await _use_all(cache)
+        with sqlite3.connect(path) as other:
+            other.executescript(damage)
+        other.close()
+        async with opened(path, said=said) as cache:
+            await _use_all(cache)
+        assert [sentence.partition("was")[2] for sentence in said] == [
+            " broken (the file is damaged); it was recreated and fills up again"
+        ]
+        async with opened(path, said=said) as cache:
+            assert await cache.description(DIGEST) == DESCRIPTION
+        assert len(said) == 1
+
+    async def test_no_byte_of_the_file_can_make_a_call_fail(self, path):
+        async with opened(path) as cache:
+            await _use_all(cache)
+        whole, random = path.read_bytes(), Random(7)
+        used = [place for place, byte in enumerate(whole) if byte]
+        for _ in range(150):
+            broken = bytearray(whole)
+            broken[random.choice(used)] ^= random.randrange(1, 256)
+            path.write_bytes(broken)
+            async with opened(path) as cache:
+                await _use_all(cache)
+
+    async def test_a_text_that_cannot_be_written_costs_no_file(self, path):
+        async with opened(path) as cache:
+            await _use_all(cache)
+            with pytest.raises(UnicodeEncodeError):
+                await cache.record_listing("\udcff", ["1"])
+            assert await cache.description(DIGEST) == DESCRIPTION
+
+
+async def _use_all(cache: Cache) -> None:
+    await cache.description(DIGEST)
+    await cache.record_listing("ghcr.io/a", ["1", "2"])
+    await cache.first_seen("ghcr.io/a", DIGEST)
+    await cache.remember_outcomes([OUTCOME])
+    await cache.outcomes()
+    await cache.verdicts()
+    await cache.runs()
+    await cache.notified.write("chat", {("app", "git"): "updated"})
+    await cache.notified.read("chat")
+    await cache.remember_description(DIGEST, DESCRIPTION)
 
 
 def _refuse(*_: object, **__: object) -> None:

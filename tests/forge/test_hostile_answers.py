@@ -154,6 +154,23 @@ async def test_what_is_no_answer_of_this_api_is_said(server, forge, body):
     assert (await refused(forge)).code == "forge-protocol"
 
 
+async def test_an_answer_that_would_fill_the_memory_is_never_parsed(server, forge):
+    """Eight megabytes of empty mappings are two hundred of memory."""
+    server.faults += [("GET", web.Response(body=b"[" + b"{}," * 600_000 + b"{}]")) for _ in range(2)]
+    assert "64 MiB of memory" in (await refused(forge)).message
+    server.fail("GET", 422, "x")
+    server.faults[-1] = ("GET", web.Response(status=422, body=b'{"message": [' + b"[]," * 600_000 + b"[]]}"))
+    assert (await refused(forge)).code == "forge-protocol"
+
+
+@pytest.mark.parametrize("server", ["github", "gitlab", "bitbucket", "bitbucket-server"], indirect=True)
+async def test_a_listing_that_would_fill_the_memory_is_not_read_to_its_end(server, forge, monkeypatch):
+    monkeypatch.setattr("updater.forge.api.MOST_LISTED", 500_000)
+    server.faults += [("GET", listed(server, [{}] * 2000)) for _ in range(5)]
+    assert await forge.find("updater/main", "main") == ()
+    assert len(server.faults) == 3
+
+
 async def test_what_is_of_no_repository_is_not_ours(server, forge):
     server.faults.append(("GET", listed(server, [{"x": 1}, None, 7, []])))
     if server.kind == "azure":

@@ -1,6 +1,7 @@
 """A search reads each blob once in its life, and answers as if it had read everything."""
 
 import hashlib
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -123,7 +124,7 @@ def test_another_rule_or_needle_is_another_question(tmp_path):
     assert paths(index.search(tree, ".", question())) == ["a.yaml", "b.x", "b/c.yaml", "b0"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"rubbish", b"0\n{}", None, "flip", "version"])
+@pytest.mark.parametrize("damage", [b"", b"rubbish", b"0\n{}", None, "flip", "version", "huge"])
 def test_a_broken_or_foreign_index_file_is_built_anew(tmp_path, damage):
     shelf, file = Shelf(), tmp_path / "index"
     index = SearchIndex(file)
@@ -134,6 +135,8 @@ def test_a_broken_or_foreign_index_file_is_built_anew(tmp_path, damage):
         file.unlink()
     elif damage == "flip":
         file.write_bytes(text.replace(b"b.x", b"b.y"))
+    elif damage == "huge":
+        os.truncate(file, 2**40)
     elif damage == "version":
         file.write_bytes(hashlib.sha256(b'{"version":0}').hexdigest().encode() + b'\n{"version":0}')
     else:

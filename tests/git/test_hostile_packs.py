@@ -1,6 +1,7 @@
 """Whatever bytes a server sends or a disk gives back, a mirror gives the right content or a named error of ours."""
 
 import gc
+import os
 import random
 import struct
 import weakref
@@ -217,6 +218,17 @@ def test_a_far_offset_in_an_index_is_damage(tmp_path, number):
     with pytest.raises(GitError) as caught:
         store.packs.load(HEAD, COMMIT_KIND)
     assert caught.value.code == "mirror-broken"
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["packed-refs", "shallow"])
+def test_a_file_of_the_state_too_large_for_memory_is_damage_and_never_read(tmp_path, name):
+    said: list[str] = []
+    stored(tmp_path / "m")
+    os.truncate(tmp_path / "m" / name, 2**40)
+    store = MirrorStore(tmp_path / "m", say=said.append)
+    store.open()
+    assert (store.heads, len(said)) == ({}, 1)
     store.close()
 
 

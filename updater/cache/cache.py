@@ -135,7 +135,7 @@ class Cache:
         self._written += 1
         is_time_to_prune = self._written % _PRUNED_EVERY == 0
 
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: sqlite3.Connection) -> datetime:
             row = connection.execute(
                 "SELECT first, used FROM seen WHERE image = ? AND digest = ?", (image, str(digest))
             ).fetchone()
@@ -144,9 +144,9 @@ class Cache:
                 connection.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", (image, str(digest), first, now))
             if is_time_to_prune:
                 _prune(connection, now)
-            return int(first)
+            return datetime.fromtimestamp(first, tz=UTC)
 
-        return datetime.fromtimestamp(await self._store.run(work), tz=UTC)
+        return await self._store.run(work)
 
     async def outcomes(self) -> tuple[Outcome, ...]:
         """Return the last outcome of every target, ordered by subscription key and target."""

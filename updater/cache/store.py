@@ -38,7 +38,21 @@ CREATE TABLE IF NOT EXISTS notified (route TEXT NOT NULL, key TEXT NOT NULL, tar
 CREATE TABLE IF NOT EXISTS outcome (key TEXT NOT NULL, target TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (key, target))
   WITHOUT ROWID;
 """
-_BROKEN: Final = ("not a database", "malformed", "file is encrypted", "no such table", "no such column", "not a regular file")
+# what a locked, full or forbidden disk says: the file may be whole, and a new one would fare no better
+_OF_THE_DISK: Final = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+# what bytes that nobody wrote lead to besides: texts that are no UTF-8, values of another kind, moments out of range
+_FOREIGN: Final = (sqlite3.Error, ValueError, TypeError, LookupError, ArithmeticError, OSError)
 
 
 class DatabaseFile:
@@ -73,7 +87,9 @@ class DatabaseFile:
             connection = self._opened()
             with connection:
                 return work(connection)
-        except sqlite3.Error as error:
+        except UnicodeEncodeError:  # of what is to be written; the file is whole
+            raise
+        except _FOREIGN as error:
             self._step_back(error)
         with self._opened() as connection:
             return work(connection)
@@ -85,12 +101,11 @@ class DatabaseFile:
             self._connection = _open(self._path) if self._path else _open_memory()
         return self._connection
 
-    def _step_back(self, error: sqlite3.Error) -> None:
-        """Go on without what broke: a broken file is made anew, with any other trouble memory must do."""
+    def _step_back(self, error: Exception) -> None:
+        """Go on without what broke: a broken file is made anew, with trouble of the disk memory must do."""
         path = self._path
         self._close()
-        is_broken = path and (any(sign in str(error) for sign in _BROKEN) or not path.is_file())
-        if path and is_broken and _remove(path):
+        if path and (_is_damage(error) or not path.is_file()) and _remove(path):
             try:
                 self._connection = _open(path)
             except sqlite3.Error as again:
@@ -112,6 +127,8 @@ _WORDS: Final = {
     "file is not a database": "the file is not a cache",
     "database disk image is malformed": "the file is damaged",
     "malformed database schema": "the file is damaged",
+    "unsupported file format": "the file is damaged",
+    "Could not decode": "the file is damaged",
     "disk I/O error": "the disk reports an error",
     "database is locked": "another program uses it",
     "unable to open database file": "the file cannot be opened",
@@ -120,7 +137,17 @@ _WORDS: Final = {
 }
 
 
-def _words(error: sqlite3.Error) -> str:
+def _is_damage(error: Exception) -> bool:
+    """Return whether *error* comes from the content of the file."""
+    if not isinstance(error, sqlite3.Error):
+        return True
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF not in _OF_THE_DISK  # the rest of a code is its detail
+
+
+def _words(error: Exception) -> str:
+    if not isinstance(error, sqlite3.Error):
+        return "the file is damaged"
     text = str(error)
     return next((words for begin, words in _WORDS.items() if text.startswith(begin)), text)
 

@@ -12,7 +12,7 @@ from updater.errors import ForgeError
 from updater.forge.base import ForgeProposal, ProposalState
 from updater.forge.budget import GRAPHQL, USUAL_WAIT, ForgeBudget
 from updater.forge.kept import KeptAnswer, KeptAnswers, Remaining
-from updater.forge.reading import mapping, number, page_link, text, words_of
+from updater.forge.reading import mapping, memory_of, number, page_link, parsed, text, words_of
 from updater.forge.rights import denial_hint, lacking
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Pace, Response
 from updater.http.redaction import masked
@@ -28,6 +28,7 @@ PAGE: Final = 50
 MOST_PAGES: Final = 5
 MOST_OPEN_PAGES: Final = 20
 LONGEST_ANSWER: Final = 8 * 2**20
+MOST_LISTED: Final = 96 * 2**20  # bytes that the pages of one listing may take once they are parsed
 _MOST_TOKENS: Final = 4
 PACE: Final = Pace(concurrency=4, rate=10.0, burst=10)
 PASSING: Final = frozenset(
@@ -133,7 +134,7 @@ class ForgeApi:
 
     async def ask(self, call: ApiCall) -> Any:
         """Return the JSON that answers *call*; None where there is none. Raises `ForgeError`."""
-        found, _ = await self._asked(call)
+        found, _, _ = await self._asked(call)
         return found
 
     async def header(self, call: ApiCall, name: str) -> str:
@@ -143,31 +144,32 @@ class ForgeApi:
             raise self._refusal(call, answer, token)
         return answer.header(name) or ""
 
-    async def _asked(self, call: ApiCall) -> tuple[Any, Remaining]:
-        """Return the JSON that answers *call*, and what the answer says of further pages."""
+    async def _asked(self, call: ApiCall) -> tuple[Any, Remaining, int]:
+        """Return the JSON that answers *call*, what the answer says of further pages, and about how much memory it takes."""
         url = _url(call, self._root, self._dialect)
         kept = self._kept.get(url) if call.method == "GET" else None
         answer, token = await self._send(call, url, kept.tag if kept else "")
         if kept is not None and answer.status == 304:
             self._kept.keep(url, kept)
-            return orjson.loads(kept.body), kept.remaining
+            body = kept.body
+            return orjson.loads(body), kept.remaining, memory_of(body)
         if not 200 <= answer.status < 300 or answer.status in self._dialect.denied:
             raise self._refusal(call, answer, token)
         found, remaining = _parsed(self, answer), Remaining.of(answer)
         tag = answer.header("ETag")
         if call.method == "GET" and tag and answer.body:
             self._kept.keep(url, KeptAnswer.of(answer, tag))
-        return found, remaining
+        return found, remaining, memory_of(answer.body)
 
     async def pages(self, call: ApiCall, paging: Paging) -> list[Any]:
-        """Return the items of a listing, of at most as many pages as *paging* says; raise `ForgeError`."""
+        """Return the items of a listing, of at most as many pages as *paging* says and `MOST_LISTED`; raise `ForgeError`."""
         return [item async for page in self.each_page(call, paging) for item in page]
 
     async def each_page(self, call: ApiCall, paging: Paging) -> AsyncIterator[list[Any]]:
         """Yield the items of a listing page by page: who has what they want asks for no more. Raises `ForgeError`."""
-        count = 0
+        count, left = 0, MOST_LISTED
         for page in range(paging.most):
-            answer, remaining = await self._asked(replace(call, query={**call.query, **paging.query(page)}))
+            answer, remaining, taken = await self._asked(replace(call, query={**call.query, **paging.query(page)}))
             listed = mapping(answer).get(paging.key) if paging.key else answer
             if not isinstance(listed, list):
                 raise self.odd("a listing is no list")
@@ -175,8 +177,11 @@ class ForgeApi:
             yield listed
             if not listed or not remaining.is_after(count, is_full=len(listed) >= paging.size):
                 return
+            left -= taken
+            if left < 0:  # whoever sends pages without end fills no memory
+                break
         if paging.is_whole:
-            raise self.refused("forge-lacks", f"{call.path} has more than {paging.most} pages")
+            raise self.refused("forge-lacks", f"{call.path} has more than {paging.most} pages, or too much on them")
 
     async def _send(self, call: ApiCall, url: str, tag: str) -> tuple[Response, str]:
         """Return the answer, and the token that was shown for it."""
@@ -292,9 +297,9 @@ def _parsed(api: ForgeApi, answer: Response) -> Any:
     if not answer.body.strip():
         return None
     try:
-        return orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        raise api.odd("the answer is no JSON") from None
+        return parsed(answer.body)
+    except ValueError as error:
+        raise api.odd(str(error)) from None
 
 
 def _resting(repository: ForgeRepository) -> ForgeError:

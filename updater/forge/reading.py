@@ -19,6 +19,28 @@ _LONGEST_LINK: Final = 500
 _MOST_WORDS: Final = 5
 _LONGEST_NAME: Final = 200
 _MOST_LABELS: Final = 100
+_EACH_VALUE: Final = 64
+_LONGEST_CHARACTER: Final = 4
+MOST_MEMORY: Final = 64 * 2**20
+"""What one answer may take once it is parsed, in bytes."""
+
+
+def memory_of(body: bytes) -> int:
+    """Return about how many bytes the JSON text *body* takes once it is parsed: empty lists take twenty times their text."""
+    values = sum(body.count(sign) for sign in b"[{,:")
+    return len(body) * (1 if body.isascii() else _LONGEST_CHARACTER) + values * _EACH_VALUE
+
+
+def parsed(body: bytes) -> Any:
+    """Return the JSON in *body*; raise `ValueError` for what is none, and for what would take more than `MOST_MEMORY`."""
+    if memory_of(body) > MOST_MEMORY:
+        message = f"the answer takes more than {MOST_MEMORY >> 20} MiB of memory"
+        raise ValueError(message)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        message = "the answer is no JSON"
+        raise ValueError(message) from None
 
 
 def mapping(value: object, *path: str) -> Mapping[str, Any]:
@@ -68,8 +90,8 @@ def page_link(url: object) -> str:
 def words_of(answer: Response) -> str:
     """Return what a forge says of a refusal, in one line without what it was shown."""
     try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
+        found = parsed(answer.body)
+    except ValueError:
         return ""
     words = [words for _, words in zip(range(_MOST_WORDS), _words(found), strict=False)]
     return told("; ".join(words), most=_LONGEST_MESSAGE, secrets=answer.secrets)

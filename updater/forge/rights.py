@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from updater.forge.address import ForgeKind
-from updater.forge.reading import listing, mapping, text
+from updater.forge.reading import listing, mapping, parsed, text
 from updater.http.redaction import told
 
 if TYPE_CHECKING:
@@ -42,8 +40,8 @@ def lacking(answer: Response) -> str:
         if named := answer.header(name):
             return told(named, most=_LONGEST, secrets=answer.secrets)
     try:
-        found = mapping(orjson.loads(answer.body))
-    except orjson.JSONDecodeError:
+        found = mapping(parsed(answer.body))
+    except ValueError:
         return ""
     wanted = [text(item) for item in listing(mapping(found, "error", "detail").get("required"))]  # Bitbucket Cloud
     return told(", ".join(wanted) or text(found.get("scope")), most=_LONGEST, secrets=answer.secrets)  # scope: GitLab

@@ -6,10 +6,14 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+LARGEST: Final = 256 * 2**20
+"""A file of the state that is larger is damaged: reading it would end the process, at every start anew."""
 
 
 def open_regular(path: Path, mode: str = "rb") -> IO[Any]:
@@ -18,8 +22,10 @@ def open_regular(path: Path, mode: str = "rb") -> IO[Any]:
 
 
 def read_regular(path: Path) -> bytes:
-    """Return the bytes of the file at *path*; raise as `open_regular` does."""
+    """Return the bytes of the file at *path*; raise `OSError` as `open_regular` does, and for more than `LARGEST` bytes."""
     with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > LARGEST:
+            raise OSError(errno.EFBIG, "is larger than any that is written here", str(path))
         data: bytes = file.read()
     return data
 

@@ -7,8 +7,10 @@ import pytest
 from tests.argocd.request.making import GIT, application, codes, image, reference, run, updater
 from tests.engine.making import ref
 from updater.argocd.request.annotations import MOST_IMAGES
+from updater.argocd.request.applications import AppType
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
+from updater.model.image import ImageName
 from updater.settings import load_settings
 from updater.settings.cluster import ApplicationsSettings
 from updater.sources.file import problems_of
@@ -169,6 +171,39 @@ def test_thousands_of_images_that_two_objects_list_are_all_found_and_none_is_com
     found = run(application(), updaters=[updater(reference("*", *listed), name=name) for name in ("a", "b")])
     assert set(codes(found)) == {"conflict"}
     assert (len(found.answers), found.snapshot.subscriptions) == (6000, ())
+
+
+def test_thousands_of_sources_are_not_looked_through_for_each_image_that_is_listed(monkeypatch):
+    asked = 0
+    section = AppType.section.fget
+
+    def counting(kind):
+        nonlocal asked
+        asked += 1
+        return section(kind)
+
+    monkeypatch.setattr(AppType, "section", property(counting))
+    listed = ",".join(f"r.test/o/w{number}:1.x" for number in range(200))
+    sources = [{"repoURL": "https://git.test/fleet.git", "path": f"a{number}"} for number in range(2000)]
+    found = run(application(GIT | {"image-list": listed}, sources=sources, types=["Kustomize"] * 2000))
+    assert len(found.answers) == 200
+    assert asked < 20 * 2200
+
+
+def test_thousands_of_images_that_run_are_not_compared_with_each_one_that_is_listed(monkeypatch):
+    compared = 0
+    equal = ImageName.__eq__
+
+    def counting(one, other):
+        nonlocal compared
+        compared += 1
+        return equal(one, other)
+
+    monkeypatch.setattr(ImageName, "__eq__", counting)
+    listed = ",".join(f"r.test/o/w{number}:1.x" for number in range(300))
+    found = run(application(GIT | {"image-list": listed}, images=[f"r.test/o/w{number}:1.0.0" for number in range(3000)]))
+    assert len(found.snapshot.subscriptions) == 300
+    assert compared < 20 * 3300
 
 
 def kustomized(name, version, **options):

@@ -6,7 +6,7 @@ follows too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.application_source import (
@@ -51,26 +51,31 @@ class Application:
     live: tuple[ImageRef, ...] | None = None
     owner: str = ""
     since: str = ""
+    type: AppType = field(init=False, repr=False, compare=False)
+    """The type of the first source that can be written; by its blocks where nobody says it yet."""
+    _written: Mapping[AppType, ApplicationSource | None] = field(init=False, repr=False, compare=False)
+    _running: Mapping[ImageName, tuple[ImageRef, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Look through the sources and what runs once, not for each image: there may be thousands of all three."""
+        written_for = {kind: source_for(kind, self.sources, self.types) for kind in AppType}
+        object.__setattr__(self, "type", type_of(self.sources, self.types))
+        object.__setattr__(self, "_written", written_for)
+        by_name: dict[ImageName, list[ImageRef]] = {}
+        for ref in self.live or ():
+            by_name.setdefault(ref.name, []).append(ref)
+        object.__setattr__(self, "_running", {name: tuple(refs) for name, refs in by_name.items()})
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
-    @property
-    def type(self) -> AppType:
-        """The type of the first source that can be written; by its blocks where nobody says it yet."""
-        return type_of(self.sources, self.types)
-
     def source(self, kind: AppType) -> ApplicationSource | None:
         """Return the source that is written for *kind*: one with its block, one of that type, one with any block, the first."""
-        return source_for(kind, self.sources, self.types)
+        return self._written[kind]
 
     def running(self, *names: ImageName) -> tuple[ImageRef, ...]:
         """Return what runs of the first of *names* of which anything runs."""
-        for name in names:
-            found = tuple(ref for ref in self.live or () if ref.name == name)
-            if found:
-                return found
-        return ()
+        return next((self._running[name] for name in names if name in self._running), ())
 
 
 def is_application(value: Any) -> bool:
