@@ -209,6 +209,15 @@ async def test_what_was_decided_is_kept_where_the_whole_history_can_no_longer_be
     assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
 
 
+async def test_what_was_decided_is_kept_where_what_is_new_is_more_than_the_limits_let_be_read(repository, server, mirrors):  # noqa: F811
+    ours = write_ours(repository)
+    by = revert(repository, ours)
+    mirror = mirrors(server.url("fleet.git"), objects=700)
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+    fill(repository, 1200)
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+
+
 async def test_a_history_above_the_limits_of_packs_is_read_as_far_as_before(repository, server, mirrors):  # noqa: F811
     """Limits keep a server from costing too much; they do not take a repository with a long history out of service."""
     fill(repository, 1200)

@@ -116,7 +116,11 @@ class CommitHistory:
 
     @contextlib.contextmanager
     def _read_below(self, revision: str, known: str | None) -> Iterator[tuple[dict[str, bytes], list[CommitInfo], set[str]]]:
-        """Yield the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
+        """Yield the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond.
+
+        Where limits cut what is read, *known* counts as beyond: that it is no longer below cannot be told.
+        """
+        beyond: set[str] = set()
         with contextlib.ExitStack() as held:
             try:
                 read = self._stored_above(known, revision) if known else None
@@ -126,10 +130,11 @@ class CommitHistory:
                 if error.code not in {"history-large", "git-limit"}:
                     raise
                 held.close()
+                beyond = {known} if known else set()
                 read = held.enter_context(self._ask(revision, Haves(), LIMIT, is_bounded=False))
                 commits = _taken_apart(read, self._remote.bounds.limits.memory)
             order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
-            yield {name: raw for name, (_, raw) in commits.items()}, order, missing
+            yield {name: raw for name, (_, raw) in commits.items()}, order, missing | beyond
 
     @contextlib.contextmanager
     def _ask(self, revision: str, known: Haves, most: int, *, is_bounded: bool = True) -> Iterator[tuple[bytes, ...]]:
