@@ -93,3 +93,13 @@ def test_a_marked_value_that_is_longer_than_any_reference_is_refused_and_not_rep
     (problem,) = found.problems
     assert problem.code == "misfit"
     assert len(str(problem)) < 300
+
+
+@pytest.mark.parametrize(
+    ("before", "where"),
+    [("", "[0].image"), ("f: g\n", "[2].image"), ("f: f\n", "[2].image"), ("f: >+\n  fold\n", "[2].image")],
+)
+def test_a_marker_in_a_key_that_is_a_mapping_is_read_at_its_position(before, where):
+    text = before + '? image: ghcr.io/o/app:1.0.0 # {"$imagepolicy": "ns:app"}\n: v\n'
+    found = MarkerEditor().read("a.yaml", text.encode(), None)
+    assert ([reading.where for reading in found.readings], found.problems) == ([where], ())

@@ -77,7 +77,7 @@ def _where(parsed: Parsed, index: int) -> str:
     else:
         position = parsed.position(index)
         step: Step = position
-        if parsed.is_mapping(parent):
+        if parsed.is_mapping(parent) and position % 2:  # a key that is a mapping itself has its position
             key = getattr(parsed.events[parsed.children[parent][position - 1]], "value", None)
             if key is not None:
                 if len(table(parsed, parent)[key]) > 1:
