@@ -9,7 +9,7 @@ import pytest
 from tests.real.daemon_process import until
 from updater.errors import ForgeError
 from updater.forge.address import ForgeKind, forge_address, locate_repository
-from updater.forge.base import ApprovalState, CheckState, ForgeAccess, ProposalState, ProposalText
+from updater.forge.base import ApprovalState, CheckState, ForgeAccess, ProposalState, ProposalText, ProposalWishes
 from updater.forge.gitea import GiteaForge
 from updater.forge.kinds import KindFinder
 from updater.http.client import HttpClient
@@ -139,7 +139,7 @@ async def test_reviewers_and_assignees_are_asked_besides_others_and_strangers_re
 
 
 async def test_a_draft_stays_one_until_a_person_ends_it(forge, on_gitea):
-    made = await opened(forge, is_draft=True)
+    made = await opened(forge, wishes=ProposalWishes(is_draft=True))
     assert (made.is_draft, made.title) == (True, TEXT.title)
     assert on_gitea.repository.pull(1)["draft"] is True
     again = await forge.update(1, ProposalText(title="Update app to 1.2.0", body="b"))
@@ -276,6 +276,6 @@ async def test_a_real_gitea_says_by_one_answer_that_it_is_one(on_gitea):
 
 
 async def test_a_draft_whose_text_changes_stays_one_until_a_person_says_that_it_is_ready(forge):
-    made = await opened(forge, is_draft=True)
+    made = await opened(forge, wishes=ProposalWishes(is_draft=True))
     changed = await forge.update(made.number, ProposalText(title="Update app to 1.2.0", body="b"))
     assert (changed.is_draft, changed.title) == (True, "Update app to 1.2.0")
