@@ -10,6 +10,7 @@ import os
 import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -22,6 +23,7 @@ from updater.daemon.assembly import start_generation
 from updater.forge.address import ForgeKind
 from updater.forge.kinds import DIALECTS
 from updater.sources.file import load
+from updater.writeback import proposal_branch
 
 APP = "updater/main/app"
 
@@ -105,6 +107,29 @@ async def test_labels_reviewers_assignees_and_draft_are_set_once_and_are_peoples
     life.push("1.2.0")
     assert (await passes(life, 2)).status is Status.PROPOSED
     assert (app(life), found.labels, found.reviewers, found.assignees, found.draft) == ("1.2.0", ["mine"], [], ["anna"], False)
+
+
+async def test_on_gitea_a_branch_that_was_just_deleted_is_proposed_anew_once_the_forge_has_heard_of_it(tmp_path, monkeypatch):
+    """Gitea hears late that a branch was deleted, and would close with it what was opened meanwhile: that would read as a no."""
+    waits = []
+
+    async with proposing(tmp_path, "gitea", "kept", "{}") as life:
+
+        async def slept(seconds):
+            waits.append((seconds, app(life), len(life.forge.pulls)))
+
+        life.push("1.1.0")
+        await life.land()
+        life.forge.merge(1)
+        await life.land()
+        monkeypatch.setattr(proposal_branch, "asyncio", SimpleNamespace(sleep=slept))
+        life.push("1.2.0")
+        assert (await life.land()).status is Status.PROPOSED
+        life.push("1.3.0")
+        await life.land()
+        ((seconds, pushed, opened),) = waits
+        assert 0 < seconds <= DIALECTS[ForgeKind.GITEA].abilities.deletion_heard_after
+        assert (pushed, opened, len(life.forge.pulls)) == ("1.2.0", 1, 2)
 
 
 async def test_labels_that_the_forge_did_not_take_for_a_moment_are_set_by_the_next_landing(tmp_path):

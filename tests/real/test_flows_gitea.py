@@ -92,6 +92,7 @@ async def test_what_a_person_merged_is_noticed_and_its_branch_deleted(life, way)
     life.repository.merge(1, way)
     end = await life.land()
     assert (end.status, life.written(), heads(life)) == (Status.UNCHANGED, "1.1.0", None)
+    life.repository.settle()  # however long a slow machine takes to hear of the deletion
     life.push("1.2.0")
     end = await life.land()
     assert (end.status, [pull["state"] for pull in life.repository.pulls()]) == (Status.PROPOSED, ["closed", "open"])

@@ -93,7 +93,8 @@ class ForgeAbilities:
     """What a forge can do by itself. A call for what is missing raises ``forge-lacks``.
 
     *at_opening* names the fields of `ProposalWishes` that the request which opens a pull request may hold, *with_text* those that
-    the next change of its text may hold. Longer titles and texts are cut, in characters.
+    the next change of its text may hold. Longer titles and texts are cut, in characters. For *deletion_heard_after* seconds the
+    forge may not have heard yet that a branch was deleted: it would close with it what is opened from a new one of that name.
     """
 
     drafts: bool = True
@@ -106,6 +107,7 @@ class ForgeAbilities:
     with_text: frozenset[str] = frozenset()
     longest_title: int = 255
     longest_body: int = 65_536
+    deletion_heard_after: float = 0.0
 
 
 class CheckState(StrEnum):

@@ -82,7 +82,7 @@ class GiteaProposals(GiteaFinding):
 class GiteaForge(GiteaProposals):
     """The pull requests of one repository on Gitea or Forgejo. Ids of labels are kept: one that was removed is noticed."""
 
-    abilities = ForgeAbilities(at_opening=frozenset({"labels", "reviewers", "assignees"}))
+    abilities = ForgeAbilities(at_opening=frozenset({"labels", "reviewers", "assignees"}), deletion_heard_after=3.0)
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 FOREIGN: Final = "foreign-commits"
 _NOT_OURS: Final = "branch-not-ours"
+#: after so many seconds every forge has heard of a deletion
+_HEARD: Final = 60.0
 
 
 class ProposalBranches:
@@ -26,6 +30,15 @@ class ProposalBranches:
 
     def __init__(self, mirror: Callable[[GitBranch], Mirror]) -> None:
         self._mirror = mirror
+        self._removed: dict[tuple[str, str], float] = {}
+
+    async def has_waited(self, branch: GitBranch, within: float) -> bool:
+        """Wait until a forge that hears *within* so many seconds has heard that we deleted a branch of this name, if we did."""
+        removed = self._removed.pop((branch.url, branch.push), None)
+        if removed is None or (left := removed + within - time.monotonic()) <= 0:
+            return False
+        await asyncio.sleep(left)
+        return True
 
     async def is_ours(self, branch: GitBranch, head: str | None) -> bool:
         """Return whether the branch ends in a commit of ours: we build on the base alone, so nothing of others is below that."""
@@ -73,4 +86,7 @@ class ProposalBranches:
                 raise
             known.kept = head
             return False
+        now = time.monotonic()
+        self._removed = {place: at for place, at in self._removed.items() if now - at < _HEARD}
+        self._removed[branch.url, branch.push] = now
         return True

@@ -228,6 +228,9 @@ class ProposalWriter:
             return landed
         text = await self._text(branch, known, commits, landed)
         was_open = known.open is not None
+        within = self._finder.forge(branch).abilities.deletion_heard_after
+        if not was_open and await self._branches.has_waited(branch, within):
+            self._around.require_leading()
         pushed = next(iter(landed.revisions.values()), None) or view.push_head
         proposal = await self._opener.publish(branch, known, text, head=pushed)
         landed = replace(landed, link=proposal.link)
