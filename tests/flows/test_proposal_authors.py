@@ -52,26 +52,26 @@ async def test_what_a_colleague_closed_of_his_own_is_no_to_nothing(tmp_path, kin
         assert len(life.forge.opened()) == 1
 
 
+async def is_kept_as_ours(life):
+    """Expect a pull request that Mallory opened to be the one that goes on."""
+    life.push("1.1.0")
+    await life.land()
+    of_mallory(life)
+    life.push("1.2.0")
+    assert (await life.land()).status is Status.PROPOSED
+    assert ("1.2.0" in life.forge.pulls[0].title, len(life.forge.pulls)) == (True, 1)
+
+
 async def test_where_nobody_may_ask_whose_token_it_is_branch_and_marker_decide(tmp_path, kind):
     async with proposing(tmp_path, kind, "lost") as life:
         life.forge.tells_account = False
-        life.push("1.1.0")
-        await life.land()
-        of_mallory(life)
-        life.push("1.2.0")
-        assert (await life.land()).status is Status.PROPOSED
-        assert ("1.2.0" in life.forge.pulls[0].title, len(life.forge.pulls)) == (True, 1)
+        await is_kept_as_ours(life)
 
 
 async def test_what_an_account_opened_that_the_settings_name_is_ours_too(tmp_path, kind):
     async with proposing(tmp_path, kind, "lost") as life:
         life.fleet.extra = life.fleet.extra.replace(f"kind: {kind},", f"kind: {kind}, accounts: [Mallory],")
-        life.push("1.1.0")
-        await life.land()
-        of_mallory(life)
-        life.push("1.2.0")
-        assert (await life.land()).status is Status.PROPOSED
-        assert ("1.2.0" in life.forge.pulls[0].title, len(life.forge.pulls)) == (True, 1)
+        await is_kept_as_ours(life)
 
 
 async def test_whose_token_it_is_is_asked_once(tmp_path, kind):
